@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef TTRPC_CLIENT_H
+#define TTRPC_CLIENT_H
+/*
+ * The inside of a client, shared by client.c (the object and its connection), client_call.c (what
+ * waits on it), client_sync.c (calls that block) and connect.c.
+ *
+ * Entries from the loop and from blocking calls are between client_enter() and client_leave(), as a
+ * callback may free the client: its calls end at once then, its memory goes with the outermost leave.
+ */
+#include "ttrpc/arena.h"
+#include "ttrpc/conn.h"
+#include "ttrpc/envelope.h"
+#include "ttrpc/list.h"
+#include "ttrpc/ttrpc.h"
+
+#define CLIENT_BUCKETS 16u
+#define CLIENT_SPARE_CALLS_MAX 64u
+
+#define CLIENT_INPUT_SIZE 1024u
+#define CLIENT_OUTPUT_SIZE 1024u
+#define CLIENT_ARENA_SIZE 512u
+
+struct client_call {
+	struct ttrpc_timer timer; /* the deadline; for a call that failed before it was sent: now */
+	struct list link;
+	struct ttrpc_client *client;
+	const struct ttrpc_method *method;
+	ttrpc_done_fn done;
+	void *userdata;
+	uint64_t deadline;    /* 0: none */
+	uint32_t id;          /* 0: not sent */
+	bool on_heap;         /* the response is the caller's: it doesn't go to the arena */
+	enum ttrpc_code code; /* why it was not sent */
+	int error;
+};
+
+struct ttrpc_client {
+	struct conn conn;
+	struct ttrpc_loop *loop;           /* NULL: for blocking calls only */
+	uint64_t next_id;                  /* above UINT32_MAX: they ran out */
+	uint64_t n_late;                   /* frames for calls that had ended */
+	struct list calls[CLIENT_BUCKETS]; /* by id */
+	struct list spare_calls;
+	uint32_t n_spare_calls;
+	void (*on_close)(void *userdata, int error);
+	void *on_close_userdata;
+	unsigned busy;
+	bool closed; /* its calls were ended */
+	bool doomed;
+
+	struct arena arena;
+	struct conn_buffers buffers;
+	_Alignas(16) uint8_t arena_bytes[CLIENT_ARENA_SIZE];
+	uint8_t output_bytes[CLIENT_OUTPUT_SIZE];
+	uint8_t input_bytes[CLIENT_INPUT_SIZE];
+};
+
+void client_enter(struct ttrpc_client *client);
+void client_leave(struct ttrpc_client *client); /* the client may be gone afterwards */
+
+/* After a step: ends everything if the connection broke in it. */
+void client_check(struct ttrpc_client *client);
+
+/* The error that new calls get; 0: none. */
+int client_error(const struct ttrpc_client *client);
+
+/* Sends request, or has it fail later; negative errno: there will be no answer. */
+int client_call_start(struct ttrpc_client *client, const struct ttrpc_service *service,
+		      const struct ttrpc_method *method, const struct ttrpc_options *options,
+		      const ProtobufCMessage *request, bool on_heap, ttrpc_done_fn done,
+		      void *userdata, struct client_call **ret_call);
+
+void client_call_frame(struct ttrpc_client *client, const struct frame *frame);
+void client_call_expire(struct client_call *call);
+void client_call_end_all(struct ttrpc_client *client, int error);
+void client_call_free_spares(struct ttrpc_client *client);
+
+#endif

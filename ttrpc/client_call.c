@@ -1,0 +1,323 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A call on the client, from its request to its end. It is found by its id, which is handed out in
+ * the order of writing, odd and increasing. However a call ends, its id is forgotten first: a frame
+ * for it that comes later is counted and dropped.
+ *
+ * A call that can't be sent (too large, no id left) fails like one that was sent, later and from the
+ * loop: a timer that is due at once does that. Nothing of it is written and no id is used up.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ttrpc/client.h"
+#include "ttrpc/text.h"
+
+static struct list *call_bucket(struct ttrpc_client *client, uint32_t id)
+{
+	return &client->calls[id / 2 % CLIENT_BUCKETS];
+}
+
+static struct client_call *call_find(struct ttrpc_client *client, uint32_t id)
+{
+	const struct list *bucket = call_bucket(client, id), *link;
+
+	for (link = bucket->next; id != 0 && link != bucket; link = link->next) {
+		struct client_call *call = container_of(link, struct client_call, link);
+
+		if (call->id == id)
+			return call;
+	}
+	return NULL;
+}
+
+static struct client_call *call_new(struct ttrpc_client *client)
+{
+	struct client_call *call;
+
+	if (list_empty(&client->spare_calls))
+		return malloc(sizeof(*call));
+	call = container_of(client->spare_calls.next, struct client_call, link);
+	list_remove(&call->link);
+	client->n_spare_calls--;
+	return call;
+}
+
+static void call_free(struct client_call *call)
+{
+	struct ttrpc_client *client = call->client;
+
+	if (client->n_spare_calls >= CLIENT_SPARE_CALLS_MAX) {
+		free(call);
+		return;
+	}
+	list_append(&client->spare_calls, &call->link);
+	client->n_spare_calls++;
+}
+
+void client_call_free_spares(struct ttrpc_client *client)
+{
+	while (!list_empty(&client->spare_calls)) {
+		struct list *link = client->spare_calls.next;
+
+		list_remove(link);
+		free(container_of(link, struct client_call, link));
+	}
+}
+
+/* ---- the end ---- */
+
+static void status_set(struct ttrpc_status *status, enum ttrpc_code code, int error,
+		       const void *text, size_t size)
+{
+	status->code = code;
+	status->error = error;
+	if (size >= sizeof(status->text))
+		size = text_cut_utf8(text, sizeof(status->text) - 1);
+	if (size > 0)
+		memcpy(status->text, text, size);
+	status->text[size] = '\0';
+}
+
+static void status_format(struct ttrpc_status *status, enum ttrpc_code code, int error,
+			  const char *format, ...) __attribute__((format(printf, 4, 5)));
+
+static void status_format(struct ttrpc_status *status, enum ttrpc_code code, int error,
+			  const char *format, ...)
+{
+	va_list arguments;
+
+	status->code = code;
+	status->error = error;
+	va_start(arguments, format);
+	text_format(status->text, sizeof(status->text), format, arguments);
+	va_end(arguments);
+}
+
+static void call_end(struct client_call *call, const struct ttrpc_status *status,
+		     const ProtobufCMessage *response)
+{
+	ttrpc_timer_clear(&call->timer);
+	list_remove(&call->link);
+	call->done(call->userdata, status, response);
+	call_free(call);
+}
+
+void client_call_end_all(struct ttrpc_client *client, int error)
+{
+	struct ttrpc_status status;
+
+	status_format(&status, TTRPC_UNAVAILABLE, error, "connection closed: %s", strerror(-error));
+	for (unsigned i = 0; i < CLIENT_BUCKETS; i++)
+		while (!list_empty(&client->calls[i]))
+			call_end(container_of(client->calls[i].next, struct client_call, link),
+				 &status, NULL);
+}
+
+void client_call_expire(struct client_call *call)
+{
+	struct ttrpc_status status;
+
+	if (call->id != 0)
+		status_format(&status, TTRPC_DEADLINE_EXCEEDED, -ETIMEDOUT, "deadline exceeded");
+	else if (call->error == -EMSGSIZE)
+		status_format(&status, call->code, call->error,
+			      "request of %llu bytes is above the limit of %u",
+			      (unsigned long long)call->deadline, call->client->conn.reader.limit);
+	else
+		status_format(&status, call->code, call->error, "stream ids ran out");
+	call_end(call, &status, NULL);
+}
+
+static void call_timer(struct ttrpc_timer *timer)
+{
+	struct client_call *call = container_of(timer, struct client_call, timer);
+	struct ttrpc_client *client = call->client;
+
+	client_enter(client);
+	client_call_expire(call);
+	client_leave(client);
+}
+
+/* ---- answers ---- */
+
+static ProtobufCMessage *call_decode(struct client_call *call, struct slice payload)
+{
+	struct arena *arena = &call->client->arena;
+
+	if (call->on_heap)
+		return arena_unpack_heap(arena, call->method->output, payload.data, payload.size);
+	return arena_unpack(arena, call->method->output, payload.data, payload.size);
+}
+
+static void call_answer(struct client_call *call, const struct envelope_response *answer)
+{
+	struct ttrpc_status status = {.code = TTRPC_OK};
+	ProtobufCMessage *response = NULL;
+	struct arena *arena = &call->client->arena;
+
+	if (answer->code != 0) {
+		status_set(&status, (enum ttrpc_code)answer->code, 0, answer->text.data,
+			   answer->text.size);
+	} else {
+		response = call_decode(call, answer->payload);
+		if (!response && arena->exceeded)
+			status_format(&status, TTRPC_RESOURCE_EXHAUSTED, -EMSGSIZE,
+				      "decoded answer is above the limit of %zu bytes, or too deep",
+				      arena->limit);
+		else if (!response)
+			status_format(&status, TTRPC_INTERNAL, -EBADMSG,
+				      "malformed %s in the answer", call->method->output->name);
+	}
+	call_end(call, &status, response);
+	arena_reset(arena);
+}
+
+void client_call_frame(struct ttrpc_client *client, const struct frame *frame)
+{
+	struct client_call *call = call_find(client, frame->id);
+	struct slice envelope = {frame->data, frame->length};
+	struct envelope_response answer;
+	struct ttrpc_status status;
+
+	if (!call) {
+		client->n_late++;
+		return;
+	}
+	if (frame->oversize)
+		status_format(&status, TTRPC_RESOURCE_EXHAUSTED, -EMSGSIZE,
+			      "answer of %u bytes is above the limit of %u", frame->length,
+			      client->conn.reader.limit);
+	else if (frame->type != FRAME_RESPONSE)
+		status_format(&status, TTRPC_INTERNAL, -EPROTO,
+			      "frame of type %u instead of an answer", (unsigned)frame->type);
+	else if (envelope_response_parse(envelope, &answer) < 0)
+		status_format(&status, TTRPC_INTERNAL, -EBADMSG,
+			      "malformed envelope of the answer");
+	else {
+		call_answer(call, &answer);
+		return;
+	}
+	call_end(call, &status, NULL);
+}
+
+/* ---- the request ---- */
+
+static int64_t timeout_clamp(uint64_t timeout)
+{
+	return timeout > INT64_MAX ? INT64_MAX : (int64_t)timeout;
+}
+
+static int call_write(struct client_call *call, const struct envelope_call *envelope, size_t size,
+		      const ProtobufCMessage *request)
+{
+	struct ttrpc_client *client = call->client;
+	const struct frame frame = {
+		.length = (uint32_t)size,
+		.id = (uint32_t)client->next_id,
+		.type = FRAME_REQUEST,
+	};
+	uint8_t *start = conn_reserve(&client->conn, FRAME_HEADER_SIZE + size);
+	uint8_t *payload;
+
+	if (!start)
+		return client_error(client);
+	frame_header_write(start, &frame);
+	envelope_request_write(start + FRAME_HEADER_SIZE, envelope, &payload);
+	if (envelope->payload_size > 0)
+		protobuf_c_message_pack(request, payload);
+	call->id = frame.id;
+	client->next_id += 2;
+	conn_commit(&client->conn, FRAME_HEADER_SIZE + size);
+	return 0;
+}
+
+/* Why the request can't be written; false: it can. */
+static bool call_is_unsendable(struct client_call *call, size_t size)
+{
+	if (size > call->client->conn.reader.limit) {
+		call->code = TTRPC_RESOURCE_EXHAUSTED;
+		call->error = -EMSGSIZE;
+		call->deadline = size;
+	} else if (call->client->next_id > UINT32_MAX) {
+		call->code = TTRPC_UNAVAILABLE;
+		call->error = -EOVERFLOW;
+	} else {
+		return false;
+	}
+	return true;
+}
+
+static int call_send(struct client_call *call, const struct ttrpc_service *service,
+		     const struct ttrpc_options *options, const ProtobufCMessage *request)
+{
+	const struct envelope_call envelope = {
+		.service = service->name,
+		.method = call->method->name,
+		.metadata = options ? options->metadata : NULL,
+		.n_metadata = options ? options->n_metadata : 0,
+		.timeout = options ? timeout_clamp(options->timeout) : 0,
+		.payload_size = protobuf_c_message_get_packed_size(request),
+	};
+	size_t size = envelope_request_size(&envelope);
+	struct ttrpc_loop *loop = call->client->loop;
+	int error;
+
+	if (call_is_unsendable(call, size)) {
+		if (loop)
+			ttrpc_timer_set(loop, &call->timer, ttrpc_now(), call_timer);
+		return 0;
+	}
+	if (envelope.timeout > 0)
+		call->deadline = ttrpc_now() + (uint64_t)envelope.timeout;
+	error = call_write(call, &envelope, size, request);
+	if (error == 0 && loop && call->deadline)
+		ttrpc_timer_set(loop, &call->timer, call->deadline, call_timer);
+	return error;
+}
+
+int client_call_start(struct ttrpc_client *client, const struct ttrpc_service *service,
+		      const struct ttrpc_method *method, const struct ttrpc_options *options,
+		      const ProtobufCMessage *request, bool on_heap, ttrpc_done_fn done,
+		      void *userdata, struct client_call **ret_call)
+{
+	struct client_call *call;
+	int error = client_error(client);
+
+	if (error < 0)
+		return error;
+	if (conn_waiting(&client->conn) > TTRPC_CLIENT_QUEUE_MAX)
+		return -ENOBUFS;
+	call = call_new(client);
+	if (!call)
+		return -ENOMEM;
+	*call = (struct client_call){
+		.client = client,
+		.method = method,
+		.done = done,
+		.userdata = userdata,
+		.on_heap = on_heap,
+	};
+	list_init(&call->link);
+	error = call_send(call, service, options, request);
+	if (error < 0) {
+		call_free(call);
+		return error;
+	}
+	list_append(call_bucket(client, call->id), &call->link);
+	*ret_call = call;
+	return 0;
+}
+
+int ttrpc_client_call(struct ttrpc_client *client, const struct ttrpc_service *service,
+		      const struct ttrpc_method *method, const struct ttrpc_options *options,
+		      const ProtobufCMessage *request, ttrpc_done_fn done, void *userdata)
+{
+	struct client_call *call;
+
+	if (!client->loop)
+		return -EINVAL;
+	return client_call_start(client, service, method, options, request, false, done, userdata,
+				 &call);
+}

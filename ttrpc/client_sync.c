@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Calls that block: the call is started as any other, and then the connection's steps are run from
+ * poll(2) on its descriptor alone until the call has ended. For small programs; nothing else of a
+ * loop runs meanwhile but this client's other calls.
+ */
+#include <errno.h>
+#include <limits.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/epoll.h>
+
+#include "ttrpc/client.h"
+
+struct waiting {
+	struct ttrpc_status *status;
+	ProtobufCMessage *response;
+	bool ended;
+};
+
+static void waiting_done(void *userdata, const struct ttrpc_status *status,
+			 const ProtobufCMessage *response)
+{
+	struct waiting *waiting = userdata;
+
+	*waiting->status = *status;
+	/* It was decoded for the caller, who may do with it what he likes. */
+	waiting->response = (ProtobufCMessage *)(uintptr_t)response;
+	waiting->ended = true;
+}
+
+static int poll_timeout(uint64_t deadline)
+{
+	uint64_t now, wait;
+
+	if (!deadline)
+		return -1;
+	now = ttrpc_now();
+	if (deadline <= now)
+		return 0;
+	wait = (deadline - now - 1) / 1000000 + 1;
+	return wait > INT_MAX ? INT_MAX : (int)wait;
+}
+
+/* One wait for the connection; the events of poll(2) and epoll(7) have the same values. */
+static void client_wait(struct ttrpc_client *client, uint64_t deadline)
+{
+	struct pollfd item = {
+		.fd = client->conn.fd,
+		.events = (short)conn_events(&client->conn),
+	};
+	int n = 1;
+
+	if (client->conn.write_error)
+		item.revents = POLLIN;
+	else
+		n = poll(&item, 1, poll_timeout(deadline));
+	if (n > 0)
+		conn_step(&client->conn, (uint32_t)item.revents);
+	else if (n < 0 && errno != EINTR)
+		conn_break(&client->conn, -errno);
+	client_check(client);
+}
+
+int ttrpc_client_call_sync(struct ttrpc_client *client, const struct ttrpc_service *service,
+			   const struct ttrpc_method *method, const struct ttrpc_options *options,
+			   const ProtobufCMessage *request, ProtobufCMessage **ret_response,
+			   struct ttrpc_status *ret_status)
+{
+	struct waiting waiting = {.status = ret_status};
+	struct client_call *call;
+	int error;
+
+	error = client->conn.stepping ? -EBUSY
+				      : client_call_start(client, service, method, options, request,
+							  true, waiting_done, &waiting, &call);
+	if (error < 0) {
+		ret_status->code = TTRPC_UNAVAILABLE;
+		ret_status->error = error;
+		strncpy(ret_status->text, strerror(-error), sizeof(ret_status->text) - 1);
+		ret_status->text[sizeof(ret_status->text) - 1] = '\0';
+		return error;
+	}
+	client_enter(client);
+	if (call->id == 0)
+		client_call_expire(call);
+	while (!waiting.ended) {
+		uint64_t deadline = call->deadline;
+
+		client_wait(client, deadline);
+		if (!waiting.ended && deadline && ttrpc_now() >= deadline)
+			client_call_expire(call);
+	}
+	client_leave(client);
+	if (waiting.response)
+		*ret_response = waiting.response;
+	return ret_status->error;
+}

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * NAME.ttrpc.h: for each service its table, its handlers and its client calls.
+ *
+ * C++ may include it although protoc-c's own struct of a service has members with the methods'
+ * names, `delete` among them: for the time of that inclusion the name is another one.
+ */
+#include <string.h>
+
+#include "ttrpc/gen/name.h"
+#include "ttrpc/gen/print.h"
+
+/* Whether an earlier method of the file has the same name. */
+static bool is_repeated(const struct model_file *file, const struct model_method *wanted)
+{
+	for (size_t i = 0; i < file->n_services; i++) {
+		for (size_t j = 0; j < file->services[i].n_methods; j++) {
+			const struct model_method *method = &file->services[i].methods[j];
+
+			if (method == wanted)
+				return false;
+			if (!strcmp(method->lower, wanted->lower))
+				return true;
+		}
+	}
+	return false;
+}
+
+static void print_guards(const struct print *print, const struct model_file *file,
+			 const struct model_service *service, bool begin)
+{
+	for (size_t i = 0; i < service->n_methods; i++) {
+		const struct model_method *method = &service->methods[i];
+
+		if (!strcmp(method->lower, method->member) || is_repeated(file, method))
+			continue;
+		fputs("#ifdef __cplusplus\n", print->stream);
+		if (begin)
+			fprintf(print->stream, "#define %s %s\n", method->lower, method->member);
+		else
+			fprintf(print->stream, "#undef %s\n", method->lower);
+		fputs("#endif\n", print->stream);
+	}
+}
+
+static void print_handlers(struct print *print, struct pool *pool,
+			   const struct model_service *service)
+{
+	size_t n_members = 0;
+
+	print_comment(
+		print, "", service->comment,
+		"What a server does for it. A NULL member answers UNIMPLEMENTED; how a handler "
+		"answers\nstands in ttrpc/ttrpc.h, under \"a call on the server\".");
+	print_template(print, "struct $s_handlers {\n");
+	for (size_t i = 0; i < service->n_methods; i++) {
+		const struct model_method *method = &service->methods[i];
+
+		print_set_method(print, pool, service, method);
+		if (!model_is_unary(method)) {
+			print_comment(print, "\t", method->comment,
+				      pool_format(pool,
+						  "%s is a stream: it is in the table, has no "
+						  "handler yet and answers UNIMPLEMENTED.",
+						  method->name));
+			continue;
+		}
+		print_comment(print, "\t", method->comment, NULL);
+		print_template(print,
+			       "\tint (*$m)(struct ttrpc_call *call,\n\t\tconst $i *request);\n");
+		n_members++;
+	}
+	if (!n_members)
+		print_template(print, "\tchar nothing; /* there is no method to handle */\n");
+	print_template(print, "};\n\n");
+}
+
+static void print_client(struct print *print, struct pool *pool,
+			 const struct model_service *service)
+{
+	for (size_t i = 0; i < service->n_methods; i++) {
+		if (!model_is_unary(&service->methods[i]))
+			continue;
+		print_set_method(print, pool, service, &service->methods[i]);
+		print_template(print,
+			       "\n/* $M */\n"
+			       "int $c(struct ttrpc_client *client,\n"
+			       "\tconst struct ttrpc_options *options,\n"
+			       "\tconst $i *request,\n"
+			       "\tvoid (*done)(void *userdata, const struct ttrpc_status *status,\n"
+			       "\t\tconst $o *response),\n"
+			       "\tvoid *userdata);\n"
+			       "int $c_sync(struct ttrpc_client *client,\n"
+			       "\tconst struct ttrpc_options *options,\n"
+			       "\tconst $i *request,\n"
+			       "\t$o **ret_response,\n"
+			       "\tstruct ttrpc_status *ret_status);\n");
+	}
+}
+
+static void print_service(struct print *print, struct pool *pool,
+			  const struct model_service *service)
+{
+	print_set_service(print, pool, service);
+	print_template(print, "\n/* ---- $S ---- */\n"
+			      "extern const struct ttrpc_service $s_service;\n\n");
+	print_handlers(print, pool, service);
+	print_template(
+		print,
+		"/* handlers must live as long as the server. -EEXIST: registered before. */\n"
+		"int $s_register(struct ttrpc_server *server,\n"
+		"\tconst struct $s_handlers *handlers,\n"
+		"\tvoid *userdata);\n");
+	print_client(print, pool, service);
+}
+
+void header_print(struct print *print, struct pool *pool, const struct model_file *file)
+{
+	print_set_file(print, file);
+	print_template(print, "/* Made from $f by protoc-gen-ttrpc-c: changes are lost. */\n"
+			      "#ifndef TTRPC_GENERATED_$g\n"
+			      "#define TTRPC_GENERATED_$g\n"
+			      "/*\n"
+			      " * Client calls come in pairs. The first returns at once, 0 or a "
+			      "negative errno; if 0, done runs\n"
+			      " * exactly once, later, from the client's loop, with a response "
+			      "that is NULL unless the status is\n"
+			      " * OK and that is valid until done returns. The second, _sync, "
+			      "blocks; it returns 0 if an answer\n"
+			      " * came: then *ret_response is NULL unless the status is OK, and "
+			      "the caller's, to be freed with\n"
+			      " * protobuf_c_message_free_unpacked(). options may be NULL.\n"
+			      " */\n"
+			      "#include \"ttrpc/ttrpc.h\"\n\n");
+	for (size_t i = 0; i < file->n_services; i++)
+		print_guards(print, file, &file->services[i], true);
+	print_template(print, "#include \"$b.pb-c.h\"\n");
+	for (size_t i = 0; i < file->n_services; i++)
+		print_guards(print, file, &file->services[i], false);
+	print_template(print, "\n#ifdef __cplusplus\nextern \"C\" {\n#endif\n");
+	for (size_t i = 0; i < file->n_services; i++)
+		print_service(print, pool, &file->services[i]);
+	print_template(print, "\n#ifdef __cplusplus\n}\n#endif\n#endif\n");
+}

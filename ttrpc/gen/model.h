@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef TTRPC_GEN_MODEL_H
+#define TTRPC_GEN_MODEL_H
+/*
+ * What is to be written: the services of one .proto with every C name made and every reason to
+ * refuse checked, so that the writers (header.c, source.c) only print. All of it lives in the pool.
+ */
+#include <stdbool.h>
+
+#include "ttrpc/gen/plugin.pb-c.h"
+#include "ttrpc/gen/pool.h"
+
+struct model_method {
+	const char *name;  /* the proto's */
+	const char *place; /* file:line */
+	const char *comment;
+	const char *lower;  /* as protoc-c calls it in its own service struct */
+	const char *member; /* of the handlers */
+	const char *symbol; /* of the client call; with _sync for the other */
+	const char *input_type, *input_descriptor;
+	const char *output_type, *output_descriptor;
+	bool client_streaming, server_streaming;
+};
+
+struct model_service {
+	const char *full_name;
+	const char *place;
+	const char *comment;
+	const char *prefix; /* of all that is made for it */
+	size_t n_methods;
+	struct model_method *methods;
+};
+
+struct model_file {
+	const char *name; /* the .proto */
+	const char *stem; /* without the ending */
+	const char *guard;
+	size_t n_services;
+	struct model_service *services;
+};
+
+static inline bool model_is_unary(const struct model_method *method)
+{
+	return !method->client_streaming && !method->server_streaming;
+}
+
+/* Returns NULL, or why not, as file:line: reason. */
+const char *model_build(struct pool *pool, const Ttrpc__Gen__Request *request,
+			const Ttrpc__Gen__File *file, struct model_file *ret_model);
+
+/* The same for what only shows over all files: two things with one C name. */
+const char *model_check_symbols(struct pool *pool, const struct model_file *files, size_t n_files);
+
+#endif

@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * NAME.ttrpc.c: one function for each thing a program may want, so that the linker's --gc-sections
+ * leaves out what it does not use.
+ *
+ * Functions are never called through a pointer of another type: the server's dispatch and the
+ * client's complete are small functions of the general type that call the typed one. The client's
+ * needs a place for the typed pointer until the answer comes, which is a few bytes from malloc; the
+ * library promises that done runs exactly once, and so that they are freed.
+ */
+#include "ttrpc/gen/print.h"
+
+static void print_dispatch(const struct print *print)
+{
+	print_template(print, "\nstatic int $c__dispatch(const void *handlers,\n"
+			      "\tstruct ttrpc_call *call,\n"
+			      "\tconst ProtobufCMessage *request)\n"
+			      "{\n"
+			      "\tconst struct $s_handlers *typed = handlers;\n"
+			      "\n"
+			      "\tif (!typed->$m)\n"
+			      "\t\treturn -ENOSYS;\n"
+			      "\treturn typed->$m(call, (const $i *)request);\n"
+			      "}\n");
+}
+
+/* The table's entry of a stream must be callable for a server that does not know streams. */
+static void print_stream_dispatch(const struct print *print)
+{
+	print_template(print, "\nstatic int $c__dispatch(const void *handlers,\n"
+			      "\tstruct ttrpc_call *call,\n"
+			      "\tconst ProtobufCMessage *request)\n"
+			      "{\n"
+			      "\t(void)handlers;\n"
+			      "\t(void)call;\n"
+			      "\t(void)request;\n"
+			      "\treturn -ENOSYS;\n"
+			      "}\n");
+}
+
+static void print_table(struct print *print, struct pool *pool, const struct model_service *service)
+{
+	if (service->n_methods)
+		print_template(print, "\nstatic const struct ttrpc_method $s__methods[] = {\n");
+	for (size_t i = 0; i < service->n_methods; i++) {
+		print_set_method(print, pool, service, &service->methods[i]);
+		print_template(print, "\t{\n"
+				      "\t\t.name = \"$M\",\n"
+				      "\t\t.input = &$I,\n"
+				      "\t\t.output = &$O,\n"
+				      "\t\t.flags = $F,\n"
+				      "\t\t.dispatch = $c__dispatch,\n"
+				      "\t},\n");
+	}
+	if (service->n_methods)
+		print_template(print, "};\n");
+	print_set_service(print, pool, service);
+	print_template(print, "\nconst struct ttrpc_service $s_service = {\n"
+			      "\t.name = \"$S\",\n"
+			      "\t.n_methods = $n,\n");
+	print_template(print, service->n_methods ? "\t.methods = $s__methods,\n};\n"
+						 : "\t.methods = NULL,\n};\n");
+}
+
+static void print_register(const struct print *print)
+{
+	print_template(print, "\nint $s_register(struct ttrpc_server *server,\n"
+			      "\tconst struct $s_handlers *handlers,\n"
+			      "\tvoid *userdata)\n"
+			      "{\n"
+			      "\treturn ttrpc_server_register(server, &$s_service,\n"
+			      "\t\thandlers, userdata);\n"
+			      "}\n");
+}
+
+static void print_call(const struct print *print)
+{
+	print_template(print, "\nstruct $c__waiting {\n"
+			      "\tvoid (*done)(void *userdata, const struct ttrpc_status *status,\n"
+			      "\t\tconst $o *response);\n"
+			      "\tvoid *userdata;\n"
+			      "};\n"
+			      "\nstatic void $c__complete(void *userdata,\n"
+			      "\tconst struct ttrpc_status *status,\n"
+			      "\tconst ProtobufCMessage *response)\n"
+			      "{\n"
+			      "\tstruct $c__waiting *waiting = userdata;\n"
+			      "\n"
+			      "\twaiting->done(waiting->userdata, status, (const $o *)response);\n"
+			      "\tfree(waiting);\n"
+			      "}\n"
+			      "\nint $c(struct ttrpc_client *client,\n"
+			      "\tconst struct ttrpc_options *options,\n"
+			      "\tconst $i *request,\n"
+			      "\tvoid (*done)(void *userdata, const struct ttrpc_status *status,\n"
+			      "\t\tconst $o *response),\n"
+			      "\tvoid *userdata)\n"
+			      "{\n"
+			      "\tstruct $c__waiting *waiting;\n"
+			      "\tint result;\n"
+			      "\n"
+			      "\twaiting = malloc(sizeof(*waiting));\n"
+			      "\tif (!waiting)\n"
+			      "\t\treturn -ENOMEM;\n"
+			      "\twaiting->done = done;\n"
+			      "\twaiting->userdata = userdata;\n"
+			      "\tresult = ttrpc_client_call(client, &$s_service,\n"
+			      "\t\t&$s__methods[$n], options,\n"
+			      "\t\t(const ProtobufCMessage *)request,\n"
+			      "\t\t$c__complete, waiting);\n"
+			      "\tif (result < 0)\n"
+			      "\t\tfree(waiting);\n"
+			      "\treturn result;\n"
+			      "}\n");
+}
+
+static void print_call_sync(const struct print *print)
+{
+	print_template(print, "\nint $c_sync(struct ttrpc_client *client,\n"
+			      "\tconst struct ttrpc_options *options,\n"
+			      "\tconst $i *request,\n"
+			      "\t$o **ret_response,\n"
+			      "\tstruct ttrpc_status *ret_status)\n"
+			      "{\n"
+			      "\tProtobufCMessage *response = NULL;\n"
+			      "\tint result;\n"
+			      "\n"
+			      "\tresult = ttrpc_client_call_sync(client, &$s_service,\n"
+			      "\t\t&$s__methods[$n], options,\n"
+			      "\t\t(const ProtobufCMessage *)request, &response, ret_status);\n"
+			      "\tif (result == 0)\n"
+			      "\t\t*ret_response = ($o *)response;\n"
+			      "\treturn result;\n"
+			      "}\n");
+}
+
+static void print_service(struct print *print, struct pool *pool,
+			  const struct model_service *service)
+{
+	print_set_service(print, pool, service);
+	print_template(print, "\n/* ---- $S ---- */\n");
+	for (size_t i = 0; i < service->n_methods; i++) {
+		print_set_method(print, pool, service, &service->methods[i]);
+		if (model_is_unary(&service->methods[i]))
+			print_dispatch(print);
+		else
+			print_stream_dispatch(print);
+	}
+	print_table(print, pool, service);
+	print_register(print);
+	for (size_t i = 0; i < service->n_methods; i++) {
+		if (!model_is_unary(&service->methods[i]))
+			continue;
+		print_set_method(print, pool, service, &service->methods[i]);
+		print_call(print);
+		print_call_sync(print);
+	}
+}
+
+void source_print(struct print *print, struct pool *pool, const struct model_file *file)
+{
+	print_set_file(print, file);
+	print_template(print, "/* Made from $f by protoc-gen-ttrpc-c: changes are lost. */\n"
+			      "#include \"$b.ttrpc.h\"\n\n"
+			      "#include <errno.h>\n"
+			      "#include <stdlib.h>\n");
+	for (size_t i = 0; i < file->n_services; i++)
+		print_service(print, pool, &file->services[i]);
+}

@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The event loop.
+ *
+ * The kernel's epoll set holds the watches: an event carries the address of its watch. A turn asks
+ * for a batch of events and walks it. A callback may remove, and then free, any watch, so a removal
+ * strikes the watch out of the batch under way (loop->batch); an address that was reused for a new
+ * watch in the same turn was struck with the old one.
+ *
+ * Timers are a list sorted by deadline, equal ones in the order they were set; the first one's
+ * previous is the last one, so that the common case (deadlines that only grow) is set in one step.
+ * A turn fires the timers that were due when it began to fire, each once: a callback that sets its
+ * timer again for a time past waits for the next turn and can't hold the loop.
+ */
+#include "ttrpc/loop.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <sys/epoll.h>
+#include <time.h>
+#include <unistd.h>
+
+#define LOOP_BATCH 32 /* events of one turn: lives on the stack */
+
+#define NANOSECONDS_PER_MILLISECOND 1000000u
+
+uint64_t ttrpc_now(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+int ttrpc_loop_init(struct ttrpc_loop *loop)
+{
+	int fd = epoll_create1(EPOLL_CLOEXEC);
+
+	if (fd < 0)
+		return -errno;
+	*loop = TTRPC_LOOP_NULL;
+	loop->epoll_fd = fd;
+	return 0;
+}
+
+void ttrpc_loop_deinit(struct ttrpc_loop *loop)
+{
+	if (loop->epoll_fd >= 0)
+		close(loop->epoll_fd);
+	*loop = TTRPC_LOOP_NULL;
+}
+
+int ttrpc_loop_fd(const struct ttrpc_loop *loop)
+{
+	return loop->epoll_fd;
+}
+
+int ttrpc_loop_timeout(const struct ttrpc_loop *loop)
+{
+	uint64_t now, wait;
+
+	if (!loop->timers)
+		return -1;
+	now = ttrpc_now();
+	if (loop->timers->deadline <= now)
+		return 0;
+	/* Rounded up: a turn that comes too early would find nothing due, and come again. */
+	wait = (loop->timers->deadline - now - 1) / NANOSECONDS_PER_MILLISECOND + 1;
+	return wait > INT_MAX ? INT_MAX : (int)wait;
+}
+
+static void loop_deliver(struct ttrpc_loop *loop, struct epoll_event *batch, int n)
+{
+	loop->batch = batch;
+	loop->batch_size = n;
+	for (int i = 0; i < n; i++) {
+		struct ttrpc_watch *watch = batch[i].data.ptr;
+
+		/* Struck before the call: the callback may remove the watch and add it again. */
+		batch[i].data.ptr = NULL;
+		if (watch)
+			watch->callback(watch, batch[i].events);
+	}
+	loop->batch = NULL;
+	loop->batch_size = 0;
+}
+
+static void loop_fire(struct ttrpc_loop *loop)
+{
+	const struct ttrpc_timer *timer = loop->timers;
+	unsigned due = 0;
+	uint64_t now;
+
+	if (!timer)
+		return;
+	now = ttrpc_now();
+	for (; timer && timer->deadline <= now; timer = timer->next)
+		due++;
+	while (due-- && loop->timers && loop->timers->deadline <= now) {
+		struct ttrpc_timer *first = loop->timers;
+
+		ttrpc_timer_clear(first);
+		first->callback(first);
+	}
+}
+
+int ttrpc_loop_dispatch(struct ttrpc_loop *loop, int timeout_ms)
+{
+	struct epoll_event batch[LOOP_BATCH];
+	int timer_ms = ttrpc_loop_timeout(loop);
+	int n;
+
+	if (loop->batch)
+		return -EBUSY;
+	if (timer_ms >= 0 && (timeout_ms < 0 || timer_ms < timeout_ms))
+		timeout_ms = timer_ms;
+	n = epoll_pwait(loop->epoll_fd, batch, LOOP_BATCH, timeout_ms, NULL);
+	if (n < 0 && errno != EINTR)
+		return -errno;
+	if (n > 0)
+		loop_deliver(loop, batch, n);
+	loop_fire(loop);
+	return 0;
+}
+
+int ttrpc_loop_run(struct ttrpc_loop *loop)
+{
+	loop->running = true;
+	while (loop->running) {
+		int error = ttrpc_loop_dispatch(loop, -1);
+
+		if (error < 0)
+			return error;
+	}
+	return loop->result;
+}
+
+void ttrpc_loop_stop(struct ttrpc_loop *loop, int result)
+{
+	loop->running = false;
+	loop->result = result;
+}
+
+int ttrpc_watch_add(struct ttrpc_loop *loop, struct ttrpc_watch *watch, int fd, uint32_t events,
+		    ttrpc_watch_fn callback)
+{
+	struct epoll_event event = {.events = events, .data.ptr = watch};
+
+	if (epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0)
+		return -errno;
+	*watch = (struct ttrpc_watch){
+		.loop = loop,
+		.fd = fd,
+		.events = events,
+		.callback = callback,
+	};
+	return 0;
+}
+
+int ttrpc_watch_set(struct ttrpc_watch *watch, uint32_t events)
+{
+	struct epoll_event event = {.events = events, .data.ptr = watch};
+
+	if (watch->events == events)
+		return 0;
+	if (epoll_ctl(watch->loop->epoll_fd, EPOLL_CTL_MOD, watch->fd, &event) < 0)
+		return -errno;
+	watch->events = events;
+	return 0;
+}
+
+void ttrpc_watch_remove(struct ttrpc_watch *watch)
+{
+	struct ttrpc_loop *loop = watch->loop;
+
+	if (!loop)
+		return;
+	epoll_ctl(loop->epoll_fd, EPOLL_CTL_DEL, watch->fd, NULL);
+	for (int i = 0; i < loop->batch_size; i++)
+		if (loop->batch[i].data.ptr == watch)
+			loop->batch[i].data.ptr = NULL;
+	watch->loop = NULL;
+	watch->fd = -1;
+}
+
+/* The last timer whose deadline is not after the new one's; NULL: the new one comes first. */
+static struct ttrpc_timer *timer_place(const struct ttrpc_loop *loop, uint64_t deadline)
+{
+	struct ttrpc_timer *place = loop->timers ? loop->timers->previous : NULL;
+
+	while (place && place->deadline > deadline)
+		place = place == loop->timers ? NULL : place->previous;
+	return place;
+}
+
+void ttrpc_timer_set(struct ttrpc_loop *loop, struct ttrpc_timer *timer, uint64_t deadline,
+		     ttrpc_timer_fn callback)
+{
+	struct ttrpc_timer *place, *first;
+
+	ttrpc_timer_clear(timer);
+	timer->loop = loop;
+	timer->deadline = deadline;
+	timer->callback = callback;
+
+	place = timer_place(loop, deadline);
+	first = loop->timers;
+	timer->next = place ? place->next : first;
+	timer->previous = place ? place : first ? first->previous : timer;
+	if (timer->next)
+		timer->next->previous = timer;
+	else if (first)
+		first->previous = timer;
+	if (place)
+		place->next = timer;
+	else
+		loop->timers = timer;
+}
+
+void ttrpc_timer_clear(struct ttrpc_timer *timer)
+{
+	struct ttrpc_loop *loop = timer->loop;
+
+	if (!loop)
+		return;
+	if (timer->next)
+		timer->next->previous = timer->previous;
+	else
+		loop->timers->previous = timer->previous;
+	if (loop->timers == timer)
+		loop->timers = timer->next;
+	else
+		timer->previous->next = timer->next;
+	timer->loop = NULL;
+	timer->next = timer->previous = NULL;
+}

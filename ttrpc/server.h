@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef TTRPC_SERVER_H
+#define TTRPC_SERVER_H
+/*
+ * The inside of a server, shared by the files that it is made of:
+ *
+ *   server.c      the object, its services and what can be asked of it
+ *   listener.c    accepting, and waiting when that is not possible
+ *   connection.c  one peer: its frames, its end
+ *   call.c        one request: from its envelope to its answer
+ *
+ * What happens in a callback may end anything, the server included. So every entry from the loop is
+ * between server_enter() and server_leave(); a server freed in between is closed at once, and its
+ * memory goes when the outermost entry leaves.
+ */
+#include <stdarg.h>
+#include <sys/types.h>
+
+#include "ttrpc/arena.h"
+#include "ttrpc/conn.h"
+#include "ttrpc/envelope.h"
+#include "ttrpc/list.h"
+#include "ttrpc/ttrpc.h"
+
+#define SERVER_ACCEPT_RETRY                                                                        \
+	1000000000u                /* ns; after accept failed for want of descriptors or memory */
+#define SERVER_ACCEPT_MAX 16       /* connections taken on one event */
+#define SERVER_SPARE_CALLS_MAX 64u /* kept for reuse; the rest is given back */
+
+/* The buffers that a server starts with: together with the struct they are about a page. */
+#define SERVER_INPUT_SIZE 1664u
+#define SERVER_OUTPUT_SIZE 512u
+#define SERVER_ARENA_SIZE 1280u
+
+/* The limits of ttrpc.h, which a test may lower. */
+struct server_limits {
+	uint32_t message;
+	uint32_t calls;
+	uint32_t connections;
+	uint32_t metadata;
+	size_t decoded;
+	size_t write_queue;
+};
+
+struct service_entry {
+	struct service_entry *next;
+	const struct ttrpc_service *service;
+	size_t name_size;
+	const void *handlers;
+	void *userdata;
+};
+
+struct listener {
+	struct ttrpc_watch watch;
+	struct ttrpc_server *server;
+	struct listener *next;
+};
+
+struct connection {
+	struct conn conn;
+	struct ttrpc_server *server;
+	struct list link;
+	struct list calls; /* those not answered yet */
+	uint32_t n_calls;
+	uint32_t last_id; /* the highest id that a request had */
+	struct ucred peer;
+};
+
+/*
+ *   running   its handler is being called
+ *   taken     to be answered later
+ *   done      answered or cancelled; exists only until its handler or cancel callback returns
+ */
+struct ttrpc_call {
+	struct ttrpc_timer timer;
+	struct list link;
+	struct connection *connection;
+	const struct service_entry *entry;
+	const struct ttrpc_method *method;
+	const struct envelope_request *request; /* NULL unless running */
+	ttrpc_cancel_fn cancelled;
+	void *userdata;
+	uint64_t deadline; /* 0: none */
+	uint32_t id;
+	bool running, taken, done;
+};
+
+struct ttrpc_server {
+	struct ttrpc_loop *loop;
+	enum ttrpc_policy policy;
+	uid_t uid;
+	gid_t gid;
+	struct server_limits limits;
+	struct service_entry *services;
+
+	struct listener *listeners;
+	bool accept_paused;
+	struct ttrpc_timer accept_timer;
+
+	struct list connections;
+	uint32_t n_connections;
+	void (*on_last_close)(void *userdata);
+	void *on_last_close_userdata;
+
+	struct list spare_calls;
+	uint32_t n_spare_calls;
+
+	unsigned busy;
+	bool doomed;
+
+	struct arena arena;
+	struct conn_buffers buffers;
+	_Alignas(16) uint8_t arena_bytes[SERVER_ARENA_SIZE];
+	uint8_t output_bytes[SERVER_OUTPUT_SIZE];
+	uint8_t input_bytes[SERVER_INPUT_SIZE];
+};
+
+void server_enter(struct ttrpc_server *server);
+void server_leave(struct ttrpc_server *server); /* the server may be gone afterwards */
+const struct service_entry *server_find(const struct ttrpc_server *server, struct slice name);
+
+void listeners_pause(struct ttrpc_server *server, bool retry);
+void listeners_resume(struct ttrpc_server *server);
+
+/* Takes fd, also on failure. */
+int connection_new(struct ttrpc_server *server, int fd, const struct ucred *peer);
+void connection_free(struct connection *connection); /* cancels its calls */
+
+/* Sends a status for id; a call that is under way with that id gets it as its answer and is cancelled. */
+void connection_refuse(struct connection *connection, uint32_t id, enum ttrpc_code code,
+		       const char *format, ...) __attribute__((format(printf, 4, 5)));
+
+/* Runs the request that the frame holds. */
+void call_run(struct connection *connection, const struct frame *frame);
+void call_cancel(struct ttrpc_call *call); /* ends it without an answer */
+void call_cancel_all(struct connection *connection);
+void call_send_status(struct connection *connection, uint32_t id, enum ttrpc_code code,
+		      const char *format, va_list arguments) __attribute__((format(printf, 4, 0)));
+
+#endif

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SHIM_CHILDREN_H
+#define SHIM_CHILDREN_H
+/*
+ * What the monitor knows: the containers and their processes, the workers, and the strays. Fixed
+ * tables in zeroed memory, of which only the used part costs anything.
+ *
+ * A container:  free -> creating (its create worker lives) -> live -> free (deleted, or create failed)
+ * An exit:      zombie -> peeked, matched, recorded, written to the bundle, reaped -> forwarded
+ * Strays are exits of children that nobody has named yet: a worker that makes a process may report it
+ * after it has died already. They are kept while such a worker lives.
+ */
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "shim/message.h"
+#include "shim/state.h"
+
+#define WORKERS_MAX 64 /* OPERATIONS_MAX, and those that have reported and end */
+#define STRAYS_MAX 256      /* beyond it zombies stay in the kernel until a worker has ended */
+
+struct monitor_container {
+	enum { CONTAINER_FREE = 0, CONTAINER_CREATING, CONTAINER_LIVE } phase;
+	bool exclusive; /* a worker has it for itself */
+	bool hold;      /* exits wait: the report that they follow has not been sent */
+	bool deleting;  /* its delete succeeded: free when that was sent */
+	bool waiting;   /* an exit has not been forwarded */
+	int keep[RUNTIME_KEEP_MAX];
+	struct state_process init; /* pid 0: none */
+	char id[ID_SIZE];
+};
+
+struct monitor_worker {
+	pid_t pid; /* 0: free */
+	uint32_t tag;
+	enum verb_type type;
+	bool reported;
+	struct monitor_container *container;
+};
+
+struct stray {
+	pid_t pid;
+	struct state_process exit;
+};
+
+struct children {
+	const char *folder; /* above the bundles */
+	struct monitor_container containers[CONTAINERS_MAX];
+	size_t n_containers; /* the highest one ever used, plus one */
+	struct monitor_worker workers[WORKERS_MAX];
+	size_t n_workers, n_unreported;
+	struct stray strays[STRAYS_MAX];
+	size_t n_strays;
+	size_t n_waiting; /* containers with waiting set */
+};
+
+struct monitor_container *children_find(struct children *children, const char *id);
+struct monitor_container *children_add(struct children *children, const char *id);
+void children_remove(struct children *children, struct monitor_container *container);
+int children_bundle(const struct children *children, const char *id, char *path, size_t size);
+
+struct monitor_worker *worker_find(struct children *children, pid_t pid);
+struct monitor_worker *worker_find_tag(struct children *children, uint32_t tag);
+struct monitor_worker *worker_allocate(struct children *children); /* NULL: WORKERS_MAX */
+void worker_free(struct children *children, struct monitor_worker *worker);
+
+/* A worker reported that pid is the container's init. Takes its exit from the strays if it is there. */
+void children_register(struct children *children, struct monitor_container *container, pid_t pid);
+
+/*
+ * Peeks at one zombie and takes in what it means. Returns
+ *   CHILDREN_NONE     there is no zombie now
+ *   CHILDREN_TAKEN    it was a container's process or a stray, and is reaped
+ *   CHILDREN_WORKER   it is *ret_worker; not reaped: children_reap(pid) when its report was dealt with
+ *   CHILDREN_SERVER   it is server_pid; not reaped
+ *   CHILDREN_FULL     no room for a stray: ask again after a worker's report
+ */
+enum children_result {
+	CHILDREN_NONE,
+	CHILDREN_TAKEN,
+	CHILDREN_WORKER,
+	CHILDREN_SERVER,
+	CHILDREN_FULL,
+};
+enum children_result children_collect(struct children *children, pid_t server_pid,
+				      struct monitor_worker **ret_worker, int *ret_status);
+void children_reap(pid_t pid);
+
+/* The same for one container's init, before its delete is reported. */
+void children_collect_init(struct children *children, struct monitor_container *container);
+
+/* The next container whose exit is to be forwarded now, or NULL. */
+struct monitor_container *children_next_exit(struct children *children);
+void children_exit_sent(struct children *children, struct monitor_container *container);
+
+/* No worker lives that could name a stray: forget them. */
+void children_drop_strays(struct children *children);
+
+#endif

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SHIM_MESSAGE_H
+#define SHIM_MESSAGE_H
+/*
+ * What the three kinds of process tell each other, over SOCK_SEQPACKET socket pairs:
+ *
+ *   server  --verb-->   monitor    "do this to that container"; a sealed memfd beside it
+ *   worker  --report--> monitor    how its one operation ended; descriptors beside it
+ *   monitor --report--> server     the same, and exits, in an order that means something
+ *
+ * A verb has one size. A report is followed by text_size bytes of text. A message of any other size,
+ * with descriptors that nobody expects or that were cut off (MSG_CTRUNC) is an error: -EBADMSG.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "shim/shim.h"
+
+/* Bytes of an id with its NUL. containerd's identifiers have at most 76 characters. */
+#define ID_SIZE 128
+
+/* What the server keeps to and the monitor takes for hostile beyond. */
+#define CONTAINERS_MAX 1024 /* of one shim; one more is refused: RESOURCE_EXHAUSTED */
+#define OPERATIONS_MAX 32   /* under way at once; more wait in the server */
+
+enum verb_type {
+	VERB_CREATE = 1,
+	VERB_START,
+	VERB_KILL,
+	VERB_DELETE,
+	VERB_PIDS,
+	VERB_PUBLISH, /* connect to containerd's event service */
+	VERB_CLOSE,   /* unlink the socket: the shim is about to end */
+	VERB_MAX,
+};
+
+struct verb {
+	uint32_t type;
+	uint32_t tag; /* comes back in the report; not 0 */
+	uint32_t signal;
+	uint32_t all;
+	char id[ID_SIZE];
+	char exec_id[ID_SIZE];
+};
+
+enum report_type {
+	REPORT_DONE = 1, /* the verb of this tag ended */
+	REPORT_EXIT,     /* a process of a container ended */
+};
+
+enum report_flags {
+	REPORT_PRIVATE_PIDS = 1, /* create: the container has a PID namespace of its own */
+};
+
+/* What each descriptor beside a report is. The first RUNTIME_KEEP_MAX stay with the monitor. */
+enum report_role {
+	ROLE_KEEP = 0,
+	ROLE_STDIN_SOURCE = RUNTIME_KEEP_MAX,
+	ROLE_STDIN_SINK,
+	ROLE_STDIN_KEEPER,
+	ROLE_STDOUT_SOURCE,
+	ROLE_STDOUT_SINK,
+	ROLE_STDOUT_KEEPER,
+	ROLE_STDERR_SOURCE,
+	ROLE_STDERR_SINK,
+	ROLE_STDERR_KEEPER,
+	ROLE_RESULT, /* a memfd with the answer's bytes, or the publisher's socket */
+	ROLE_MAX,
+};
+
+struct report {
+	uint32_t type;
+	uint32_t tag;
+	uint32_t code; /* enum ttrpc_code; 0: success */
+	uint32_t flags;
+	int32_t pid;
+	uint32_t exit_status; /* as containerd counts: the status, or 128 + signal */
+	int64_t exited_at;    /* CLOCK_REALTIME */
+	uint32_t exited_at_nanos;
+	uint32_t roles; /* bit ROLE_X: that descriptor is beside it, in the order of the roles */
+	uint32_t text_size;
+	char id[ID_SIZE];
+	char exec_id[ID_SIZE];
+};
+
+struct report_message {
+	struct report report;
+	int fds[ROLE_MAX]; /* by role; -1: none. Owned by whoever holds the message */
+	char text[RUNTIME_ERROR_MAX]; /* last: what is not used is never touched */
+};
+
+int verb_send(int fd, const struct verb *verb, int payload_fd);
+int verb_receive(int fd, struct verb *ret_verb, int *ret_payload_fd); /* -1: none; -ENODATA: the peer is gone */
+
+void report_init(struct report_message *message);
+void report_deinit(struct report_message *message); /* closes what fds are left */
+int report_send(int fd, const struct report_message *message, int flags); /* the fds stay the caller's */
+int report_receive(int fd, struct report_message *ret_message, int flags);
+
+/* Letters, digits, '-', '_' and '.'; begins and ends with a letter or digit; fits; never "..". */
+bool id_valid(const char *id);
+
+#endif

@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The monitor's loop. It waits for three things: verbs of the server, reports of workers, signals.
+ * What it takes in may have to be sent on to the server; it never blocks in that: there is room for
+ * one message (monitor->message), and while that is taken nothing else is taken in. Workers then wait
+ * in their send, exits stay zombies, verbs stay in the socket.
+ *
+ * The order of what it sends is the promise that the server builds on:
+ *   - an exit follows the report that names its process (create, start: container->hold), and
+ *   - comes before the report of the container's delete.
+ * So exits that are not held go first, then the message.
+ *
+ * It has no timer, allocates nothing, and ends when the server does.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "shim/log.h"
+#include "shim/pair.h"
+#include "ttrpc/ttrpc.h"
+
+static int exit_send(struct monitor *monitor, const struct monitor_container *container)
+{
+	const struct state_process *init = &container->init;
+	struct report_message message;
+	struct report *report = &message.report;
+
+	report_init(&message);
+	report->type = REPORT_EXIT;
+	report->pid = init->pid;
+	report->exit_status = init->exit_status;
+	report->exited_at = init->exited_at;
+	report->exited_at_nanos = init->exited_at_nanos;
+	memcpy(report->id, container->id, ID_SIZE);
+	return report_send(monitor->server_fd, &message, MSG_DONTWAIT);
+}
+
+/* What a report changes here once the server has it. */
+static void message_sent(struct monitor *monitor)
+{
+	struct monitor_container *container = monitor->settle;
+	bool success = monitor->message.report.code == TTRPC_OK;
+
+	monitor->outgoing = false;
+	monitor->settle = NULL;
+	report_deinit(&monitor->message);
+	if (!container)
+		return;
+	container->hold = false;
+	container->exclusive = false;
+	if (container->phase == CONTAINER_CREATING && success)
+		container->phase = CONTAINER_LIVE;
+	else if (container->phase == CONTAINER_CREATING || (success && container->deleting))
+		children_remove(&monitor->children, container);
+}
+
+/* Sends what there is. 0: all of it; -EAGAIN: the server's socket is full. */
+static int flush(struct monitor *monitor)
+{
+	for (;;) {
+		struct monitor_container *container = children_next_exit(&monitor->children);
+		int result = 0;
+		if (container) {
+			result = exit_send(monitor, container);
+			if (result == 0)
+				children_exit_sent(&monitor->children, container);
+		} else if (monitor->outgoing) {
+			result = report_send(monitor->server_fd, &monitor->message, MSG_DONTWAIT);
+			if (result == 0)
+				message_sent(monitor);
+		} else {
+			return 0;
+		}
+		if (result < 0)
+			return result;
+	}
+}
+
+static void keep_take(struct monitor_container *container, int fds[static RUNTIME_KEEP_MAX])
+{
+	for (int i = 0; i < RUNTIME_KEEP_MAX; i++) {
+		if (fds[i] < 0)
+			continue;
+		if (container->keep[i] >= 0)
+			close(container->keep[i]);
+		container->keep[i] = fds[i];
+		fds[i] = -1;
+	}
+}
+
+/* The message holds a worker's report: takes what is ours out of it and leaves it to be sent. */
+static void report_take(struct monitor *monitor, struct monitor_worker *worker)
+{
+	const struct report *report = &monitor->message.report;
+	struct monitor_container *container = worker->container;
+
+	worker->reported = true;
+	worker->container = NULL;
+	monitor->children.n_unreported--;
+	monitor->outgoing = true;
+	if (container && report->code == TTRPC_OK) {
+		keep_take(container, monitor->message.fds + ROLE_KEEP);
+		if (worker->type == VERB_CREATE)
+			children_register(&monitor->children, container, report->pid);
+		if (worker->type == VERB_DELETE)
+			children_collect_init(&monitor->children, container);
+		container->deleting = worker->type == VERB_DELETE;
+	}
+	if (verb_exclusive(worker->type))
+		monitor->settle = container;
+	children_drop_strays(&monitor->children);
+}
+
+static int report_read(struct monitor *monitor)
+{
+	struct report_message *message = &monitor->message;
+	int result = report_receive(monitor->report_fd, message, MSG_DONTWAIT);
+	if (result == -EAGAIN)
+		return 0;
+	if (result < 0)
+		return result;
+	struct monitor_worker *worker = worker_find_tag(&monitor->children, message->report.tag);
+	if (!worker || worker->reported || message->report.type != REPORT_DONE) {
+		report_deinit(message);
+		return -EBADMSG;
+	}
+	report_take(monitor, worker);
+	return 0;
+}
+
+/* A worker ended. One that did not report is reported for. */
+static int worker_ended(struct monitor *monitor, struct monitor_worker *worker, int status)
+{
+	struct report_message *message = &monitor->message;
+	if (!worker->reported) {
+		/* what it sent before it died has to be read first */
+		int result = report_read(monitor);
+		if (result < 0 || monitor->outgoing)
+			return result;
+		report_init(message);
+		message->report.type = REPORT_DONE;
+		message->report.tag = worker->tag;
+		message->report.code = TTRPC_UNKNOWN;
+		const char text[] = "the shim's worker ended without an answer";
+		memcpy(message->text, text, sizeof(text));
+		message->report.text_size = sizeof(text) - 1;
+		log_write(SHIM_LOG_ERROR, worker->container ? worker->container->id : "",
+			  "worker %d ended with status %d", worker->pid, status);
+		report_take(monitor, worker);
+	}
+	children_reap(worker->pid);
+	worker_free(&monitor->children, worker);
+	return 0;
+}
+
+/* Looks at zombies until there is none or something has to be sent. -ECHILD: the server ended. */
+static int zombies_collect(struct monitor *monitor)
+{
+	while (!monitor->outgoing) {
+		struct monitor_worker *worker = NULL;
+		int status = 0, result = 0;
+		switch (children_collect(&monitor->children, monitor->server_pid, &worker, &status)) {
+		case CHILDREN_SERVER:
+			return -ECHILD;
+		case CHILDREN_WORKER:
+			result = worker_ended(monitor, worker, status);
+			break;
+		case CHILDREN_TAKEN:
+			break;
+		case CHILDREN_NONE:
+		case CHILDREN_FULL:
+			monitor->zombies = false;
+			return 0;
+		}
+		if (result < 0)
+			return result;
+	}
+	return 0;
+}
+
+static void signals_read(struct monitor *monitor)
+{
+	struct signalfd_siginfo info;
+	while (read(monitor->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+		if (info.ssi_signo == SIGCHLD)
+			monitor->zombies = true;
+		else
+			kill(monitor->server_pid, (int)info.ssi_signo);
+	}
+}
+
+static int verb_read(struct monitor *monitor)
+{
+	struct verb verb;
+	int payload_fd = -1;
+	int result = verb_receive(monitor->server_fd, &verb, &payload_fd);
+	if (result == -EAGAIN)
+		return 0;
+	if (result < 0)
+		return result;
+	result = verb_handle(monitor, &verb, payload_fd);
+	if (payload_fd >= 0)
+		close(payload_fd);
+	return result;
+}
+
+/* One turn. Reports come before signals: a worker's report is there before its zombie. */
+static int turn(struct monitor *monitor)
+{
+	int result = flush(monitor);
+	bool full = result == -EAGAIN;
+	if (result < 0 && !full)
+		return result;
+
+	/* a worker that has reported is still to be reaped: its place is free a moment later */
+	bool room = monitor->children.n_workers < WORKERS_MAX;
+	struct pollfd fds[] = {
+		{.fd = monitor->server_fd, .events = (short)(full ? POLLOUT : room ? POLLIN : 0)},
+		{.fd = monitor->report_fd, .events = full ? 0 : POLLIN},
+		{.fd = monitor->signal_fd, .events = full ? 0 : POLLIN},
+	};
+	bool busy = !full && monitor->zombies;
+	if (poll(fds, 3, busy ? 0 : -1) < 0)
+		return errno == EINTR ? 0 : -errno;
+	if (full)
+		return fds[0].revents & (POLLHUP | POLLERR) ? -ECHILD : 0;
+
+	if (fds[1].revents & POLLIN) {
+		monitor->zombies = true; /* room for strays may have come */
+		return report_read(monitor);
+	}
+	if (fds[2].revents & POLLIN)
+		signals_read(monitor);
+	if (monitor->zombies)
+		return zombies_collect(monitor);
+	if (fds[0].revents & POLLIN)
+		return verb_read(monitor);
+	return fds[0].revents & (POLLHUP | POLLERR) ? -ECHILD : 0;
+}
+
+int monitor_run(struct monitor *monitor)
+{
+	int result = 0;
+	monitor->zombies = true;
+	while (result == 0)
+		result = turn(monitor);
+
+	bool server_ended = result == -ECHILD || result == -ENODATA || result == -EPIPE ||
+			    result == -ECONNRESET;
+	if (!server_ended)
+		log_write(SHIM_LOG_ERROR, monitor->config->id, "the monitor ends the shim: %s",
+			  strerror(-result));
+	kill(monitor->server_pid, SIGKILL);
+	socket_unlink(monitor);
+	return server_ended ? 0 : result;
+}

@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the server asks the monitor for, on behalf of a call.
+ *
+ *   new -> (queued in its container) -> (pending) -> flying -> done -> freed
+ *
+ * Exclusive operations of one container run one after another, in the order of their calls; so does
+ * everything that arrives while its delete runs, since the monitor forgets the container then. All
+ * else flies at once, up to OPERATIONS_MAX. Whether the state allows it is asked when it begins, not
+ * when it arrives. A call that ends before its operation (client gone, deadline) leaves the operation
+ * to go on: its outcome stays visible.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "shim/server.h"
+
+static void list_append(struct operation **list, struct operation *operation)
+{
+	while (*list)
+		list = &(*list)->next;
+	operation->next = NULL;
+	*list = operation;
+}
+
+static struct operation *list_take(struct operation **list, uint32_t tag)
+{
+	while (*list && (*list)->verb.tag != tag)
+		list = &(*list)->next;
+	struct operation *operation = *list;
+	if (operation)
+		*list = operation->next;
+	return operation;
+}
+
+struct operation *operation_new(struct server *server, struct container *container,
+				const struct operation_kind *kind)
+{
+	struct operation *operation = calloc(1, sizeof(*operation));
+	if (!operation)
+		return NULL;
+	operation->server = server;
+	operation->container = container;
+	operation->kind = kind;
+	operation->payload_fd = -1;
+	operation->verb.type = kind->verb;
+	if (container)
+		memccpy(operation->verb.id, container->id, 0, ID_SIZE);
+	return operation;
+}
+
+void operation_free(struct operation *operation)
+{
+	ttrpc_timer_clear(&operation->drain);
+	if (operation->payload_fd >= 0)
+		close(operation->payload_fd);
+	free(operation->event);
+	free(operation);
+}
+
+static void call_cancelled(struct ttrpc_call *call, void *userdata)
+{
+	struct operation *operation = userdata;
+	(void)call;
+	operation->call = NULL;
+}
+
+void operation_take_call(struct operation *operation, struct ttrpc_call *call)
+{
+	operation->call = call;
+	ttrpc_call_take(call, call_cancelled, operation);
+}
+
+void operation_fail(struct operation *operation, enum ttrpc_code code, const char *text)
+{
+	if (operation->call)
+		ttrpc_fail(operation->call, code, "%s", text);
+	operation->call = NULL;
+}
+
+static void fly(struct operation *operation)
+{
+	struct server *server = operation->server;
+	do
+		operation->verb.tag = ++server->last_tag;
+	while (operation->verb.tag == 0);
+	list_append(&server->flying, operation);
+	server->n_flying++;
+	int result = verb_send(server->monitor_fd, &operation->verb, operation->payload_fd);
+	if (result < 0)
+		ttrpc_loop_stop(&server->loop, result);
+}
+
+/* Returns false if the state does not allow it: then it is answered and freed. */
+static bool begin(struct operation *operation)
+{
+	const struct operation_kind *kind = operation->kind;
+	const char *refusal = NULL;
+	if (kind->request != REQUEST_NONE)
+		refusal = process_refusal(&operation->container->init, kind->request);
+	if (refusal) {
+		operation_fail(operation, kind->refusal, refusal);
+		operation_free(operation);
+		return false;
+	}
+	if (kind->exclusive)
+		operation->container->exclusive = operation;
+	if (operation->server->n_flying < OPERATIONS_MAX)
+		fly(operation);
+	else
+		list_append(&operation->server->pending, operation);
+	return true;
+}
+
+void operation_submit(struct operation *operation)
+{
+	struct container *container = operation->container;
+	const struct operation *busy = container ? container->exclusive : NULL;
+	if (busy && (operation->kind->exclusive || busy->verb.type == VERB_DELETE))
+		list_append(&container->queue, operation);
+	else
+		begin(operation);
+}
+
+void operation_release(struct operation *operation)
+{
+	struct container *container = operation->container;
+	container->exclusive = NULL;
+	while (container->queue && !container->exclusive) {
+		struct operation *next = container->queue;
+		container->queue = next->next;
+		begin(next);
+	}
+}
+
+static void list_refuse(struct operation **list, const struct container *container)
+{
+	while (*list) {
+		struct operation *operation = *list;
+		if (operation->container != container) {
+			list = &operation->next;
+			continue;
+		}
+		*list = operation->next;
+		operation_fail(operation, TTRPC_NOT_FOUND, "container not created: not found");
+		operation_free(operation);
+	}
+}
+
+void operation_forget(struct container *container)
+{
+	struct server *server = container->server;
+	for (struct operation *flying = server->flying; flying; flying = flying->next)
+		if (flying->container == container)
+			flying->container = NULL;
+	list_refuse(&server->pending, container);
+	list_refuse(&container->queue, container);
+}
+
+int operation_report(struct server *server, struct report_message *message)
+{
+	const struct report *report = &message->report;
+	if (report->type == REPORT_EXIT) {
+		struct container *container = server_container(server, report->id);
+		if (container)
+			process_exited(&container->init, report);
+		return 0;
+	}
+	struct operation *operation = list_take(&server->flying, report->tag);
+	if (!operation)
+		return -EBADMSG;
+	server->n_flying--;
+	operation->kind->done(operation, message);
+
+	struct operation *next = server->pending;
+	if (next && server->n_flying < OPERATIONS_MAX) {
+		server->pending = next->next;
+		fly(next);
+	}
+	return 0;
+}

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SHIM_PAIR_H
+#define SHIM_PAIR_H
+/*
+ * The insides of the resident pair, for the files that make it up:
+ *
+ *   launch.c    start's side of monitor.h; the monitor's birth, and the server's
+ *   monitor.c   the monitor's loop: what it waits for, in which order it sends
+ *   verbs.c     the table of what the server may ask for
+ *   children.c  containers, processes, workers, exits
+ *   worker.c    what a worker does
+ *   server.c    the other process of the pair
+ */
+#include <stdbool.h>
+#include <sys/resource.h>
+#include <sys/types.h>
+
+#include "shim/children.h"
+#include "shim/config.h"
+#include "shim/message.h"
+#include "shim/monitor.h"
+
+#define BUNDLE_SIZE 512 /* bytes of a bundle's path with its NUL; `start` refuses longer ones */
+
+struct monitor {
+	const struct shim_config *config;
+	struct monitor_setup setup;
+	char folder[BUNDLE_SIZE]; /* above the bundles; fixed at start */
+	dev_t socket_device;      /* the socket file that `start` made, to unlink no other */
+	ino_t socket_inode;
+	struct rlimit files; /* RLIMIT_NOFILE as it was: a runtime gets it back */
+
+	pid_t server_pid;
+	int server_fd;        /* verbs in, reports out */
+	int report_fd;        /* reports in, from all workers */
+	int worker_report_fd; /* the workers' end of it */
+	int signal_fd;
+
+	bool zombies;  /* there may be some that were not looked at */
+	bool outgoing; /* message below waits to be sent: nothing else is taken in meanwhile */
+	struct monitor_container *settle; /* whose exclusive verb the message answers */
+	struct children children;
+	struct report_message message;
+};
+
+/* What a worker is given; it inherits the rest of the monitor's memory and uses none of it. */
+struct job {
+	const struct shim_config *config;
+	const struct verb *verb;
+	int payload_fd; /* -1: none */
+	int report_fd;
+	const char *bundle;
+	const int *keep;
+	pid_t pid; /* of the container's init; 0 before create */
+	const struct rlimit *files;
+};
+
+/* launch.c */
+struct server_parameters {
+	const struct shim_config *config;
+	int listen_fd, monitor_fd, log_fd;
+	bool debug;
+};
+
+/* Returns 0 when the shim ended as it should, or a negative errno. */
+int monitor_run(struct monitor *monitor);
+
+/* verbs.c. 0, or -EBADMSG: this is no verb that an honest server sends now. */
+int verb_handle(struct monitor *monitor, const struct verb *verb, int payload_fd);
+bool verb_exclusive(enum verb_type type);
+void socket_unlink(const struct monitor *monitor);
+
+/* worker.c. Runs the job in this process, which is to exit afterwards. */
+void worker_run(const struct job *job);
+
+/* server.c. Becomes the server; returns its exit status. */
+int server_main(const struct server_parameters *parameters);
+
+#endif

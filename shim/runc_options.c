@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The model is the decoded message, on the heap, each string of it too; one table says of every
+ * option how the other forms call it. In the bytes kept for the next worker a version comes first:
+ * a message with nothing but defaults has no bytes of its own, and "kept" must differ from "lost".
+ */
+#include "shim/runc_options.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "proto/runtimeoptions.pb-c.h"
+#include "shim/runc_files.h"
+
+#define STATE_VERSION 1
+
+/* In the order of the message, which is also that of options.json. */
+const struct runc_option runc_option_table[] = {
+#define OPTION(json, toml, type)                                                                   \
+	{                                                                                          \
+#json, toml, RUNC_OPTION_##type, offsetof(Containerd__Runc__V1__Options, json)     \
+	}
+	OPTION(no_pivot_root, "NoPivotRoot", BOOL),
+	OPTION(no_new_keyring, "NoNewKeyring", BOOL),
+	OPTION(shim_cgroup, "ShimCgroup", STRING),
+	OPTION(io_uid, "IoUid", NUMBER),
+	OPTION(io_gid, "IoGid", NUMBER),
+	OPTION(binary_name, "BinaryName", STRING),
+	OPTION(root, "Root", STRING),
+	OPTION(systemd_cgroup, "SystemdCgroup", BOOL),
+	OPTION(criu_image_path, "CriuImagePath", STRING),
+	OPTION(criu_work_path, "CriuWorkPath", STRING),
+	OPTION(task_api_address, "TaskApiAddress", STRING),
+	OPTION(task_api_version, "TaskApiVersion", NUMBER),
+#undef OPTION
+};
+
+const size_t runc_option_count = sizeof(runc_option_table) / sizeof(runc_option_table[0]);
+
+static void *member(const Containerd__Runc__V1__Options *options, const struct runc_option *option)
+{
+	return (char *)(uintptr_t)options + option->offset;
+}
+
+bool runc_option_get_bool(const Containerd__Runc__V1__Options *options,
+			  const struct runc_option *option)
+{
+	return *(protobuf_c_boolean *)member(options, option);
+}
+
+uint32_t runc_option_get_number(const Containerd__Runc__V1__Options *options,
+				const struct runc_option *option)
+{
+	return *(uint32_t *)member(options, option);
+}
+
+const char *runc_option_get_string(const Containerd__Runc__V1__Options *options,
+				   const struct runc_option *option)
+{
+	return *(char **)member(options, option);
+}
+
+void runc_option_set_bool(Containerd__Runc__V1__Options *options, const struct runc_option *option,
+			  bool value)
+{
+	*(protobuf_c_boolean *)member(options, option) = value;
+}
+
+void runc_option_set_number(Containerd__Runc__V1__Options *options,
+			    const struct runc_option *option, uint32_t value)
+{
+	*(uint32_t *)member(options, option) = value;
+}
+
+int runc_option_set_string(Containerd__Runc__V1__Options *options, const struct runc_option *option,
+			   const char *value)
+{
+	char **place = member(options, option);
+	char *copy = strdup(value);
+
+	if (!copy)
+		return -ENOMEM;
+	if (*place != protobuf_c_empty_string)
+		free(*place);
+	*place = copy;
+	return 0;
+}
+
+static Containerd__Runc__V1__Options *defaults(void)
+{
+	return containerd__runc__v1__options__unpack(NULL, 0, NULL);
+}
+
+static int unpack(const void *bytes, size_t size, Containerd__Runc__V1__Options **ret_options,
+		  struct failure *ret_failure)
+{
+	Containerd__Runc__V1__Options *options =
+		containerd__runc__v1__options__unpack(NULL, size, bytes);
+
+	if (!options)
+		return failure_set(ret_failure, "runtime options: not a valid message");
+	*ret_options = options;
+	return 0;
+}
+
+/* config_body first: whoever sends it has read config_path itself. */
+static int read_toml(const Runtimeoptions__V1__Options *message,
+		     Containerd__Runc__V1__Options *options, struct failure *ret_failure)
+{
+	char *text = NULL;
+	int r;
+
+	if (message->config_body.len > 0) {
+		text = strndup((const char *)message->config_body.data, message->config_body.len);
+		r = text ? 0 : -ENOMEM;
+	} else if (*message->config_path) {
+		r = runc_file_read(message->config_path, RUNC_OPTIONS_FILE_MAX, &text, ret_failure);
+	} else {
+		return 0;
+	}
+	if (r == 0)
+		r = runc_options_parse_toml(options, text, ret_failure);
+	free(text);
+	return r;
+}
+
+static int unpack_generic(const struct runtime_any *any,
+			  Containerd__Runc__V1__Options **ret_options, struct failure *ret_failure)
+{
+	Runtimeoptions__V1__Options *message =
+		runtimeoptions__v1__options__unpack(NULL, any->size, any->value);
+	Containerd__Runc__V1__Options *options;
+	int r;
+
+	if (!message)
+		return failure_set(ret_failure, "runtime options: not a valid message");
+	options = defaults();
+	r = options ? read_toml(message, options, ret_failure) : -ENOMEM;
+	runtimeoptions__v1__options__free_unpacked(message, NULL);
+	if (r == 0)
+		*ret_options = options;
+	else
+		runc_options_free(options);
+	return r;
+}
+
+int runc_options_decode(const struct runtime_any *any, Containerd__Runc__V1__Options **ret_options,
+			struct failure *ret_failure)
+{
+	const char *slash = strrchr(any->type_url, '/');
+	const char *type = slash ? slash + 1 : any->type_url;
+
+	/* Without a value the type says nothing: the stock shim does not look at it either. */
+	if (any->size == 0)
+		return unpack(NULL, 0, ret_options, ret_failure);
+	if (strcmp(type, "containerd.runc.v1.Options") == 0)
+		return unpack(any->value, any->size, ret_options, ret_failure);
+	if (strcmp(type, "runtimeoptions.v1.Options") == 0 ||
+	    strcmp(type, "cri.runtimeoptions.v1.Options") == 0)
+		return unpack_generic(any, ret_options, ret_failure);
+	return failure_set(ret_failure, "runtime options of type \"%s\" are not understood",
+			   any->type_url);
+}
+
+int runc_options_keep(const Containerd__Runc__V1__Options *options, struct runtime_task *task,
+		      struct failure *ret_failure)
+{
+	size_t size = containerd__runc__v1__options__get_packed_size(options);
+
+	if (size + 1 > sizeof(task->state))
+		return failure_set(ret_failure, "runtime options are longer than %zu bytes",
+				   sizeof(task->state) - 1);
+	task->state[0] = STATE_VERSION;
+	containerd__runc__v1__options__pack(options, task->state + 1);
+	task->state_size = size + 1;
+	return 0;
+}
+
+/* A container that the stock shim made, or whose shim was killed before it could keep anything. */
+static int load_files(const char *folder, Containerd__Runc__V1__Options **ret_options,
+		      struct failure *ret_failure)
+{
+	Containerd__Runc__V1__Options *options = defaults();
+	int r = options ? runc_files_read(folder, options, ret_failure) : -ENOMEM;
+
+	if (r == 0)
+		*ret_options = options;
+	else
+		runc_options_free(options);
+	return r;
+}
+
+int runc_options_load(const struct runtime_task *task, Containerd__Runc__V1__Options **ret_options,
+		      struct failure *ret_failure)
+{
+	if (task->state_size == 0)
+		return load_files(task->bundle, ret_options, ret_failure);
+	if (task->state[0] != STATE_VERSION)
+		return failure_set(ret_failure, "kept runtime options are of unknown version %u",
+				   task->state[0]);
+	return unpack(task->state + 1, task->state_size - 1, ret_options, ret_failure);
+}
+
+void runc_options_free(Containerd__Runc__V1__Options *options)
+{
+	if (options)
+		containerd__runc__v1__options__free_unpacked(options, NULL);
+}

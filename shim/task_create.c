@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Create. The container is made here at once, unseen by all other methods; the request goes to a worker
+ * as it came, in a sealed memfd. When the worker's report is there the container is shown, its streams
+ * begin to move, and TaskCreate is published before the call is answered. If anything fails the
+ * container is forgotten and nothing is published.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "proto/events.pb-c.h"
+#include "shim/log.h"
+#include "shim/task.h"
+
+#undef stdin
+#undef stdout
+#undef stderr
+
+/* TaskCreate.pid, field 6: a varint of at most five bytes behind its tag. */
+#define PID_TAG (6 << 3)
+#define PID_SIZE 6
+
+static int payload_seal(const void *bytes, size_t size)
+{
+	int fd = memfd_create("request", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (fd < 0)
+		return -errno;
+	const char *next = bytes;
+	while (size > 0) {
+		ssize_t n = write(fd, next, size);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			break;
+		next += n;
+		size -= (size_t)n;
+	}
+	if (size > 0 || fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) < 0) {
+		int result = -errno;
+		close(fd);
+		return result;
+	}
+	return fd;
+}
+
+/* The request is gone when the pid is known, so the event is packed now, without it. */
+static int event_pack(struct operation *operation,
+		      const Containerd__Task__V2__CreateTaskRequest *request)
+{
+	Containerd__Events__TaskCreate event = CONTAINERD__EVENTS__TASK_CREATE__INIT;
+	Containerd__Events__TaskIO io = CONTAINERD__EVENTS__TASK_IO__INIT;
+	event.container_id = request->id;
+	event.bundle = request->bundle;
+	event.n_rootfs = request->n_rootfs;
+	event.rootfs = request->rootfs;
+	event.io = &io;
+	event.checkpoint = request->checkpoint;
+	io.stdin = request->stdin;
+	io.stdout = request->stdout;
+	io.stderr = request->stderr;
+	io.terminal = request->terminal;
+
+	size_t size = protobuf_c_message_get_packed_size(&event.base);
+	operation->event = malloc(size + PID_SIZE);
+	if (!operation->event)
+		return -ENOMEM;
+	operation->event_size = protobuf_c_message_pack(&event.base, operation->event);
+	return 0;
+}
+
+static void event_publish(struct operation *operation, uint32_t pid)
+{
+	unsigned char *end = operation->event + operation->event_size;
+	*end++ = PID_TAG;
+	for (; pid >= 0x80; pid >>= 7)
+		*end++ = (unsigned char)(pid | 0x80);
+	*end++ = (unsigned char)pid;
+	api_publisher_publish_packed(&operation->server->publisher, "/tasks/create",
+				     containerd__events__task_create__descriptor.name,
+				     operation->event, (size_t)(end - operation->event));
+}
+
+static void container_forget(struct container *container)
+{
+	struct server *server = container->server;
+	operation_forget(container);
+	container_free(container);
+	server_update_idle(server);
+}
+
+static void created(struct operation *operation, struct report_message *message)
+{
+	struct process *process = &operation->container->init;
+	process->pid = message->report.pid;
+	process->state = PROCESS_CREATED;
+	process->private_pids = message->report.flags & REPORT_PRIVATE_PIDS;
+	int result = process_streams(process, message);
+	if (result < 0)
+		log_write(SHIM_LOG_ERROR, operation->container->id,
+			  "standard input and output are not served: %s", strerror(-result));
+	event_publish(operation, (uint32_t)process->pid);
+
+	Containerd__Task__V2__CreateTaskResponse response =
+		CONTAINERD__TASK__V2__CREATE_TASK_RESPONSE__INIT;
+	response.pid = (uint32_t)process->pid;
+	if (operation->call)
+		ttrpc_reply(operation->call, &response.base);
+	operation_release(operation);
+}
+
+static void create_done(struct operation *operation, struct report_message *message)
+{
+	if (task_report_failed(operation, message))
+		container_forget(operation->container);
+	else
+		created(operation, message);
+	operation_free(operation);
+}
+
+/* Returns whether the call has been answered: the request is not one that we carry out. */
+static bool refused(struct ttrpc_call *call, const Containerd__Task__V2__CreateTaskRequest *request)
+{
+	const struct server *server = task_server(call);
+	enum ttrpc_code code = TTRPC_OK;
+
+	if (!id_valid(request->id))
+		ttrpc_fail(call, code = TTRPC_INVALID_ARGUMENT,
+			   "identifier \"%.128s\" is not valid: invalid argument", request->id);
+	else if (server->phase != SERVER_OPEN)
+		ttrpc_fail(call, code = TTRPC_UNAVAILABLE, "the shim is shutting down: unavailable");
+	else if (server_container(task_server(call), request->id))
+		ttrpc_fail(call, code = TTRPC_ALREADY_EXISTS, "task %s: already exists", request->id);
+	else if (server->n_containers == CONTAINERS_MAX)
+		ttrpc_fail(call, code = TTRPC_RESOURCE_EXHAUSTED, "a shim has at most %d containers",
+			   CONTAINERS_MAX);
+	else if (request->terminal)
+		ttrpc_fail(call, code = TTRPC_UNIMPLEMENTED, "terminal: not implemented");
+	else if (request->checkpoint[0])
+		ttrpc_fail(call, code = TTRPC_UNIMPLEMENTED, "checkpoint: not implemented");
+	return code != TTRPC_OK;
+}
+
+int task_create(struct ttrpc_call *call, const Containerd__Task__V2__CreateTaskRequest *request)
+{
+	static const struct operation_kind kind = {
+		.verb = VERB_CREATE,
+		.request = REQUEST_NONE,
+		.exclusive = true,
+		.done = create_done,
+	};
+	const char *const paths[] = {request->stdin, request->stdout, request->stderr};
+	size_t size;
+	if (refused(call, request))
+		return 0;
+
+	const void *bytes = ttrpc_call_payload(call, &size);
+	int payload = payload_seal(bytes, size);
+	if (payload < 0)
+		return payload;
+	struct container *container =
+		container_new(task_server(call), request->id, request->bundle, paths);
+	struct operation *operation =
+		container ? operation_new(container->server, container, &kind) : NULL;
+	if (!operation || event_pack(operation, request) < 0) {
+		close(payload);
+		if (operation)
+			operation_free(operation);
+		if (container)
+			container_free(container);
+		return -ENOMEM;
+	}
+	operation->payload_fd = payload;
+	operation_take_call(operation, call);
+	server_update_idle(container->server);
+	operation_submit(operation);
+	return 0;
+}

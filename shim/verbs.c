@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the server may ask for. The server parses bytes that come from outside and is taken to be
+ * hostile here: a verb that an honest server would not send now ends the pair, without an answer.
+ *
+ * Fixed at start and out of the server's reach: the namespace, the folder above the bundles, the
+ * address of the event service, the socket's path, the runtime's code. It names a container by an id
+ * that the monitor registered, never a process, a path or a program.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "shim/log.h"
+#include "shim/pair.h"
+#include "ttrpc/ttrpc.h"
+
+#define SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
+
+enum container_need {
+	NEED_NONE,  /* the id is empty */
+	NEED_FRESH, /* valid, and not that of a container */
+	NEED_LIVE,  /* a container's */
+};
+
+struct verb_rule {
+	enum container_need need;
+	bool payload;   /* a sealed memfd comes with it */
+	bool exclusive; /* not while another exclusive verb of the container runs */
+	bool hold;      /* exits of the container wait for the report */
+	int (*act)(struct monitor *monitor, const struct verb *verb); /* NULL: a worker does it */
+};
+
+static int act_publish(struct monitor *monitor, const struct verb *verb);
+static int act_close(struct monitor *monitor, const struct verb *verb);
+
+static const struct verb_rule rules[VERB_MAX] = {
+	/*
+	 * May make a container in the fixed folder, from the config.json that containerd put there,
+	 * with mounts below its own rootfs and the runtime named in the request: what containerd may
+	 * ask for. The worker parses the request and checks the bundle's path against the id.
+	 */
+	[VERB_CREATE] = {.need = NEED_FRESH, .payload = true, .exclusive = true, .hold = true},
+	/* Lets run what was created: containerd could as well. */
+	[VERB_START] = {.need = NEED_LIVE, .exclusive = true, .hold = true},
+	/* Reaches only processes of a container that this pair made, through its runtime. */
+	[VERB_KILL] = {.need = NEED_LIVE},
+	/* Undoes a create of this pair. */
+	[VERB_DELETE] = {.need = NEED_LIVE, .exclusive = true},
+	/* Reads which processes a container of this pair has. */
+	[VERB_PIDS] = {.need = NEED_LIVE},
+	/* Gives a connection to the one address that containerd gave us, which speaks to any client. */
+	[VERB_PUBLISH] = {.need = NEED_NONE, .act = act_publish},
+	/* Unlinks the one socket that `start` made: the shim becomes unreachable, as if it had died. */
+	[VERB_CLOSE] = {.need = NEED_NONE, .act = act_close},
+};
+
+bool verb_exclusive(enum verb_type type)
+{
+	return rules[type].exclusive;
+}
+
+static int answer(struct monitor *monitor, const struct verb *verb, int result, int fd)
+{
+	struct report_message *message = &monitor->message;
+	report_init(message);
+	message->report.type = REPORT_DONE;
+	message->report.tag = verb->tag;
+	message->report.code = result < 0 ? ttrpc_code_from_errno(result) : TTRPC_OK;
+	message->report.exit_status = (uint32_t)-result;
+	message->fds[ROLE_RESULT] = fd;
+	monitor->outgoing = true;
+	return 0;
+}
+
+static int publisher_connect(const char *path, int *ret_fd)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	if (!path[0])
+		return -ENOENT;
+	memccpy(address.sun_path, path, 0, sizeof(address.sun_path));
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
+	/* a unix socket connects at once or not at all; EAGAIN: the backlog is full */
+	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0) {
+		int result = -errno;
+		close(fd);
+		return result;
+	}
+	*ret_fd = fd;
+	return 0;
+}
+
+static int act_publish(struct monitor *monitor, const struct verb *verb)
+{
+	int fd = -1;
+	int result = publisher_connect(monitor->setup.publisher_path, &fd);
+	return answer(monitor, verb, result, fd);
+}
+
+/*
+ * Under the lock of the socket's folder, which `start` holds while it binds: so the file cannot be
+ * replaced by that of a newer shim between the look and the unlink.
+ */
+void socket_unlink(const struct monitor *monitor)
+{
+	const char *path = monitor->setup.socket_path;
+	char folder[sizeof(monitor->setup.socket_path)];
+	struct stat file;
+	const char *slash = strrchr(path, '/');
+	if (!slash || monitor->socket_inode == 0)
+		return;
+	memcpy(folder, path, (size_t)(slash - path));
+	folder[slash - path] = 0;
+
+	int directory = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (directory < 0)
+		return;
+	flock(directory, LOCK_EX);
+	if (fstatat(directory, slash + 1, &file, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    file.st_dev == monitor->socket_device && file.st_ino == monitor->socket_inode)
+		unlinkat(directory, slash + 1, 0);
+	close(directory);
+}
+
+static int act_close(struct monitor *monitor, const struct verb *verb)
+{
+	socket_unlink(monitor);
+	return answer(monitor, verb, 0, -1);
+}
+
+static void worker_begin(struct monitor *monitor, const struct job *job, pid_t parent)
+{
+	sigset_t none;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != parent)
+		_exit(1);
+	close(monitor->server_fd);
+	close(monitor->report_fd);
+	close(monitor->signal_fd);
+	signal(SIGPIPE, SIG_DFL);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	worker_run(job);
+	_exit(0);
+}
+
+static int worker_fork(struct monitor *monitor, const struct verb *verb, int payload_fd,
+		       struct monitor_container *container)
+{
+	char bundle[BUNDLE_SIZE];
+	int result = children_bundle(&monitor->children, container->id, bundle, sizeof(bundle));
+	if (result < 0)
+		return result;
+	struct job job = {
+		.config = monitor->config,
+		.verb = verb,
+		.payload_fd = payload_fd,
+		.report_fd = monitor->worker_report_fd,
+		.bundle = bundle,
+		.keep = container->keep,
+		.pid = container->init.pid,
+		.files = &monitor->files,
+	};
+	pid_t parent = getpid();
+	pid_t pid = fork();
+	if (pid < 0)
+		return -errno;
+	if (pid == 0)
+		worker_begin(monitor, &job, parent);
+
+	struct monitor_worker *worker = worker_allocate(&monitor->children);
+	*worker = (struct monitor_worker){
+		.pid = pid, .tag = verb->tag, .type = verb->type, .container = container};
+	return 0;
+}
+
+static bool payload_valid(int fd)
+{
+	struct stat file;
+	int seals = fcntl(fd, F_GET_SEALS);
+	return seals >= 0 && (seals & SEALS) == SEALS && fstat(fd, &file) == 0 &&
+	       file.st_size <= (off_t)TTRPC_MESSAGE_MAX;
+}
+
+/* The one place where a verb is weighed. NULL: an honest server sends this. */
+static const char *verb_wrong(struct monitor *monitor, const struct verb *verb, int payload_fd,
+			      struct monitor_container **ret_container)
+{
+	if (verb->type == 0 || verb->type >= VERB_MAX)
+		return "unknown verb";
+	const struct verb_rule *rule = &rules[verb->type];
+	struct monitor_container *container = NULL;
+
+	if (verb->tag == 0 || worker_find_tag(&monitor->children, verb->tag))
+		return "tag in use";
+	if (rule->need == NEED_NONE ? verb->id[0] != 0 : !id_valid(verb->id))
+		return "bad id";
+	if (verb->exec_id[0] != 0)
+		return "exec id where none belongs";
+	if (rule->payload ? payload_fd < 0 || !payload_valid(payload_fd) : payload_fd >= 0)
+		return "bad payload";
+	if (rule->need != NEED_NONE)
+		container = children_find(&monitor->children, verb->id);
+	if (rule->need == NEED_FRESH && container)
+		return "container exists";
+	if (rule->need == NEED_LIVE && (!container || container->phase != CONTAINER_LIVE))
+		return "no such container";
+	if (rule->exclusive && container && container->exclusive)
+		return "container is busy";
+	if (!rule->act && monitor->children.n_unreported == OPERATIONS_MAX)
+		return "too many operations";
+	*ret_container = container;
+	return NULL;
+}
+
+int verb_handle(struct monitor *monitor, const struct verb *verb, int payload_fd)
+{
+	struct monitor_container *container = NULL;
+	const char *wrong = verb_wrong(monitor, verb, payload_fd, &container);
+	const struct verb_rule *rule = &rules[wrong ? 0 : verb->type];
+	if (!wrong && rule->need == NEED_FRESH)
+		container = children_add(&monitor->children, verb->id);
+	if (!wrong && rule->need == NEED_FRESH && !container)
+		wrong = "too many containers";
+	if (wrong) {
+		log_write(SHIM_LOG_ERROR, monitor->config->id, "verb %u of the server refused: %s",
+			  verb->type, wrong);
+		return -EBADMSG;
+	}
+	if (rule->act)
+		return rule->act(monitor, verb);
+
+	container->exclusive |= rule->exclusive;
+	container->hold |= rule->hold;
+	int result = worker_fork(monitor, verb, payload_fd, container);
+	if (result < 0) {
+		/* no process or no memory to be had: this verb failed, the pair goes on */
+		answer(monitor, verb, result, -1);
+		monitor->settle = rule->exclusive ? container : NULL;
+	}
+	return 0;
+}

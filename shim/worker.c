@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A worker: one operation of the runtime, in a process of its own that was forked from the monitor. It
+ * blocks, allocates and leaves descriptors open as it likes; it ends when it has reported.
+ *
+ * What comes in a payload is what a client sent and the server passed on, and is parsed here as
+ * hostile: it can name mounts, FIFOs and a runtime, as containerd can, but not another bundle.
+ *
+ * A create that fails at any step undoes the steps before it, so that nothing is left and the id can
+ * be used again.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "proto/task.pb-c.h"
+#include "shim/config_json.h"
+#include "shim/failure.h"
+#include "shim/log.h"
+#include "shim/pair.h"
+#include "shim/unmount.h"
+#include "shim/worker_create.h"
+#include "ttrpc/ttrpc.h"
+
+#define DEATH_WAIT_MS 10000 /* for a process that was sent SIGKILL */
+
+static int work_create(const struct job *job, struct runtime_task *task,
+		       struct report_message *message)
+{
+	return worker_create(job, task, message);
+}
+
+static int work_start(const struct job *job, struct runtime_task *task,
+		      struct report_message *message)
+{
+	(void)message;
+	return job->config->runtime->start(task);
+}
+
+static int work_kill(const struct job *job, struct runtime_task *task,
+		     struct report_message *message)
+{
+	(void)message;
+	return job->config->runtime->kill(task, (int)job->verb->signal, job->verb->all);
+}
+
+/* An exit has to be there before the report of the delete, so the process has to be dead by then. */
+static int process_end(int pidfd)
+{
+	struct pollfd dead = {.fd = pidfd, .events = POLLIN};
+	if (pidfd < 0 || poll(&dead, 1, 0) == 1)
+		return 0;
+	syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
+	return poll(&dead, 1, DEATH_WAIT_MS) == 1 ? 0 : -EBUSY;
+}
+
+static int work_delete(const struct job *job, struct runtime_task *task,
+		       struct report_message *message)
+{
+	struct failure failure;
+	(void)message;
+	/* the monitor passes 0 for one that has exited, and is the parent: the pid is still its own */
+	int pidfd = job->pid > 0 ? (int)syscall(SYS_pidfd_open, job->pid, 0) : -1;
+	int result = job->config->runtime->remove(task, false);
+	if (result == 0)
+		result = process_end(pidfd);
+	if (result != 0)
+		return result;
+	result = unmount_tree("rootfs", NULL, &failure);
+	if (result == FAILURE_REFUSED)
+		return runtime_fail(task, RUNTIME_UNKNOWN, "failed rootfs umount: %s", failure.text);
+	return result;
+}
+
+static int work_pids(const struct job *job, struct runtime_task *task,
+		     struct report_message *message)
+{
+	size_t n = 0;
+	pid_t *pids = calloc(RUNTIME_PIDS_MAX, sizeof(*pids));
+	if (!pids)
+		return -ENOMEM;
+	int result = job->config->runtime->pids(task, pids, RUNTIME_PIDS_MAX, &n);
+	if (result != 0)
+		return result;
+	int fd = memfd_create("pids", MFD_CLOEXEC);
+	size_t size = n * sizeof(*pids);
+	if (fd < 0 || write(fd, pids, size) != (ssize_t)size)
+		return -errno;
+	message->fds[ROLE_RESULT] = fd;
+	return 0;
+}
+
+typedef int (*work_fn)(const struct job *job, struct runtime_task *task,
+		       struct report_message *message);
+
+/* NULL: the runtime has no such function. */
+static work_fn work_find(const struct runtime *runtime, uint32_t type)
+{
+	switch (type) {
+	case VERB_CREATE:
+		return work_create;
+	case VERB_START:
+		return work_start;
+	case VERB_KILL:
+		return work_kill;
+	case VERB_DELETE:
+		return work_delete;
+	case VERB_PIDS:
+		return runtime->pids ? work_pids : NULL;
+	default:
+		return NULL;
+	}
+}
+
+static int task_init(struct runtime_task *task, const struct job *job)
+{
+	memset(task, 0, offsetof(struct runtime_task, state));
+	task->namespace_ = job->config->namespace_;
+	task->id = job->verb->id;
+	task->exec_id = job->verb->exec_id;
+	task->bundle = job->bundle;
+	task->pid = job->pid;
+	task->options.type_url = "";
+	task->stdio[0] = task->stdio[1] = task->stdio[2] = -1;
+	memcpy(task->keep, job->keep, sizeof(task->keep));
+	task->state_size = 0;
+	task->log_fd = log_fd();
+	task->error_code = RUNTIME_UNKNOWN;
+	task->error[0] = 0;
+
+	/* a link in the bundle's place would lead the work elsewhere */
+	int folder = open(job->bundle, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (folder < 0)
+		return runtime_fail(task, RUNTIME_INVALID_ARGUMENT, "bundle %s: %s: invalid argument",
+				    job->bundle, failure_errno(errno));
+	if (fchdir(folder) < 0)
+		return -errno;
+	close(folder);
+	if (job->verb->type == VERB_CREATE)
+		return 0;
+	return state_read_runtime(job->bundle, task->state, &task->state_size);
+}
+
+static int task_keep(const struct job *job, const struct runtime_task *task,
+		     struct report_message *message)
+{
+	for (int i = 0; i < RUNTIME_KEEP_MAX; i++)
+		if (task->keep[i] != job->keep[i])
+			message->fds[ROLE_KEEP + i] = task->keep[i];
+	if (job->verb->type == VERB_DELETE)
+		return 0;
+	return state_write_runtime(job->bundle, task->state, task->state_size);
+}
+
+static void report_error(struct report_message *message, struct runtime_task *task, int result)
+{
+	struct report *report = &message->report;
+	if (result == -EREMOTEIO) {
+		report->code = task->error_code;
+	} else {
+		report->code = ttrpc_code_from_errno(result);
+		snprintf(task->error, sizeof(task->error), "%s", failure_errno(-result));
+	}
+	failure_clean(task->error);
+	report->text_size = (uint32_t)strlen(task->error);
+	memcpy(message->text, task->error, report->text_size);
+}
+
+void worker_run(const struct job *job)
+{
+	struct runtime_task task;
+	struct report_message message;
+	work_fn work = work_find(job->config->runtime, job->verb->type);
+
+	report_init(&message);
+	setrlimit(RLIMIT_NOFILE, job->files);
+	int result = task_init(&task, job);
+	if (result == 0 && !work)
+		result = runtime_fail(&task, RUNTIME_UNIMPLEMENTED, "not implemented");
+	if (result == 0)
+		result = work(job, &task, &message);
+	if (result == 0)
+		result = task_keep(job, &task, &message);
+	if (result != 0) {
+		report_init(&message);
+		report_error(&message, &task, result);
+	}
+	message.report.type = REPORT_DONE;
+	message.report.tag = job->verb->tag;
+	report_send(job->report_fd, &message, 0);
+}

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * fleet: many idle containers on one kind of shim, for somebody else to measure.
+ *
+ *     fleet [-n CONTAINERS] [-G GROUP] ... LABEL=SHIM[,bootstrap]    (the flags of options.h)
+ *
+ * Starts the containers one after the other, prints "ready" on stdout, waits until its stdin is at
+ * the end, then takes everything down in the daemon's order. It holds a connection to every shim
+ * and answers their events meanwhile, as the daemon does; so a shim that no daemon at hand can
+ * drive (too new, too old) can be measured beside the others.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "test/bench/options.h"
+#include "test/bench/peer.h"
+#include "test/bench/sink.h"
+
+static int raise_one(struct peer_task *task, const struct options *options, unsigned int number)
+{
+	char id[32];
+
+	snprintf(id, sizeof(id), "fleet-%u", number);
+	if (peer_begin(task, &options->host, &options->shims[0], id, &options->spec) < 0)
+		return -1;
+	if (peer_start_verb(task) < 0 || peer_connect(task) < 0 || peer_create(task) < 0 ||
+	    peer_start(task) < 0) {
+		peer_end(task);
+		return -1;
+	}
+	return 0;
+}
+
+/* Goes on after a failure: what can be taken down is taken down. */
+static int lower_one(struct peer_task *task)
+{
+	int result = 0;
+
+	result |= peer_kill(task);
+	result |= peer_wait(task, 128 + 9);
+	result |= peer_delete(task);
+	result |= peer_shutdown(task);
+	result |= peer_delete_verb(task);
+	if (result < 0)
+		options_error("%s", task->error);
+	peer_end(task);
+	return result;
+}
+
+static void wait_for_end_of_input(void)
+{
+	char byte;
+	ssize_t got;
+
+	printf("ready\n");
+	fflush(stdout);
+	do {
+		got = read(STDIN_FILENO, &byte, 1);
+	} while (got > 0 || (got < 0 && errno == EINTR));
+}
+
+static int run(const struct options *options)
+{
+	struct peer_task *tasks;
+	unsigned int up = 0;
+	int result = 0;
+
+	tasks = calloc(options->repetitions, sizeof(*tasks));
+	if (!tasks)
+		return options_error("%s", strerror(ENOMEM));
+	while (up < options->repetitions && result == 0) {
+		options_progress("%s: container %u of %u", options->shims[0].label, up + 1,
+				 options->repetitions);
+		result = raise_one(&tasks[up], options, up);
+		if (result < 0)
+			options_error("%s", tasks[up].error);
+		else
+			up++;
+	}
+	options_progress("%s", "");
+	if (result == 0)
+		wait_for_end_of_input();
+	while (up > 0)
+		result |= lower_one(&tasks[--up]);
+	free(tasks);
+	while (waitpid(-1, NULL, 0) >= 0 || errno == EINTR)
+		;
+	return result;
+}
+
+int main(int argc, char **argv)
+{
+	struct options options;
+	int result;
+
+	if (options_init(&options, argc, argv) < 0)
+		return 2;
+	options.spec.args = "[\"/bin/sleep\", \"1000000\"]";
+	prctl(PR_SET_CHILD_SUBREAPER, 1);
+	result = sink_start(options.host.ttrpc);
+	if (result < 0)
+		options_error("%s: %s", options.host.ttrpc, strerror(-result));
+	else
+		result = run(&options);
+	options_deinit(&options);
+	return result < 0 ? 1 : 0;
+}

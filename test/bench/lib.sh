@@ -1,0 +1,304 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
+#
+# What `make run` and `make bench` share; to be sourced from the root of the tree.
+#
+# A script runs twice. The first time it is the supervisor (supervise): it makes a folder of its own
+# below /tmp, runs itself again inside new mount and PID namespaces, and, however that ends (done,
+# failed, Ctrl-C), has every process and mount die with the namespaces and then removes what is left
+# outside of them: sockets, cgroups, runtime state, the folder. The second time (MOTE_FOLDER is set)
+# it does the work: a private containerd, containers, figures. Nothing is found by its name: a
+# daemon that the machine runs anyway is neither used nor disturbed.
+#
+# After set_up these are set:
+#   folder      all of this run, private      namespace  containerd's, and the name of its cgroup
+#   rootfs      busybox                       address    containerd's socket
+#   mote_shim, stock_shim    the programs     mote_label, stock_label    their names in tables
+# MOTE_SHIM in the environment is another program to be measured in place of the one in build/.
+
+mote_shim=${MOTE_SHIM:-$PWD/build/containerd-shim-mote-v2}
+tools=$PWD/build/gcc/test/bench
+template=$PWD/test/bench/config.json.in
+daemons=$PWD/build/daemons
+containers=${CONTAINERS:-50}
+
+say() { printf '\n%s\n' "$*"; }
+
+# One line that is overwritten, where there is a terminal to see it.
+progress() {
+	[ -t 2 ] || return 0
+	printf '\r\033[K%s' "$*" >&2
+}
+
+die() {
+	progress ''
+	printf '%s\n' "$*" >&2
+	exit 1
+}
+
+# ---- the supervisor ----
+
+wait_until_gone() {
+	local tries=200
+	while [ -e "/proc/$1" ] && [ $((tries--)) -gt 0 ]; do sleep 0.05; done
+}
+
+# The namespaces end with their first process; it is gone only when all others in them are.
+end_namespaces() {
+	local first
+	[ -n "$inside" ] || return 0
+	first=$(cat "/proc/$inside/task/$inside/children" 2>/dev/null)
+	kill -KILL "$inside" 2>/dev/null
+	wait "$inside" 2>/dev/null
+	for first in $first; do
+		kill -KILL "$first" 2>/dev/null
+		wait_until_gone "$first"
+	done
+	inside=
+}
+
+remove_cgroups() {
+	local tries=40
+	while [ $((tries--)) -gt 0 ]; do
+		find /sys/fs/cgroup -depth -type d \
+			\( -name "$namespace" -o -path "*/$namespace/*" \) -exec rmdir {} + 2>/dev/null && return
+		sleep 0.05
+	done
+}
+
+remove_sockets() {
+	local id hash
+	while read -r id; do
+		hash=$(printf '%s/%s/%s' "$address" "$namespace" "$id" | sha256sum)
+		rm -f "/run/containerd/s/${hash%% *}" "/run/containerd/s/${hash%% *}.lock"
+	done <"$folder/ids"
+}
+
+clean_up() {
+	trap '' INT TERM HUP
+	progress ''
+	end_namespaces
+	remove_cgroups
+	remove_sockets
+	rm -rf "/run/containerd/runc/$namespace"
+	rmdir "${new_folders[@]}" 2>/dev/null
+	rm -rf --one-file-system "$folder"
+}
+
+supervise() {
+	local status=0 name
+	if [ "$(id -u)" != 0 ]; then
+		command -v sudo >/dev/null || die "containers need root: run this as root"
+		exec sudo -- "$0" "$@"
+	fi
+	new_folders=()
+	for name in /run/containerd/runc /run/containerd/s /run/containerd; do
+		[ -e "$name" ] || new_folders+=("$name")
+	done
+	folder=$(mktemp -d /tmp/mote.XXXXXX) || exit 1
+	namespace=mote-$$
+	address=$folder/c.sock
+	inside=
+	: >"$folder/ids"
+	trap clean_up EXIT
+	trap 'exit 130' INT
+	trap 'exit 143' TERM HUP
+	MOTE_FOLDER=$folder MOTE_NAMESPACE=$namespace \
+		unshare --mount --pid --fork --mount-proc --kill-child -- "$0" "$@" &
+	inside=$!
+	wait "$inside" || status=$?
+	exit "$status"
+}
+
+# ---- inside: the place ----
+
+make_rootfs() {
+	local name busybox=
+	for name in "$daemons/bin/busybox" "$daemons/usr/bin/busybox" /bin/busybox; do
+		[ -x "$name" ] && busybox=$name && break
+	done
+	[ -n "$busybox" ] || die "busybox missing; 'make deps' gets it"
+	mkdir -p "$rootfs"/{bin,dev,etc,proc,run,sys,tmp}
+	cp "$busybox" "$rootfs/bin/busybox"
+	for name in sh true sleep echo id uname; do ln -s busybox "$rootfs/bin/$name"; done
+}
+
+# crun 1.8 mistakes a cgroup v1 host for one with v2 when the hybrid mount is there.
+hide_hybrid_cgroup() {
+	if mountpoint -q /sys/fs/cgroup/unified && [ ! -e /sys/fs/cgroup/cgroup.controllers ]; then
+		umount /sys/fs/cgroup/unified
+	fi
+}
+
+# "runc" is what a shim without options looks for: a link in a folder that is first in PATH.
+use_runtime() {
+	ln -sfn "$(PATH=${PATH#"$folder/bin:"} command -v "$1")" "$folder/bin/runc"
+}
+
+set_up() {
+	folder=$MOTE_FOLDER
+	namespace=$MOTE_NAMESPACE
+	rootfs=$folder/rootfs
+	address=$folder/c.sock
+	trap 'exit 143' TERM
+	[ -x "$mote_shim" ] || die "$mote_shim missing; 'make' builds it"
+	[ -r "$daemons/env.sh" ] || die "$daemons/env.sh missing; 'make deps' makes it"
+	# shellcheck source=/dev/null
+	. "$daemons/env.sh"
+	hide_hybrid_cgroup
+	mkdir -p "$folder/bin" "$folder/fifo" "$folder/life"
+	PATH=$folder/bin:$PATH
+	make_rootfs
+	use_runtime runc
+	ln -s "$mote_shim" "$folder/bin/containerd-shim-mote-v2"
+	stock_shim=$(readlink -f "$(command -v containerd-shim-runc-v2)")
+	mote_label=mote
+	stock_label="Go $("$stock_shim" -v | sed -n 's/^ *Version: *\([0-9.]*\).*/\1/p')"
+}
+
+describe_machine() {
+	local cgroup=v1
+	[ -e /sys/fs/cgroup/cgroup.controllers ] && cgroup=v2
+	printf '%s, %s CPUs, Linux %s, cgroup %s\n' \
+		"$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1)" "$(nproc)" \
+		"$(uname -r)" "$cgroup"
+	containerd --version | sed 's/ github[^ ]*//'
+	runc --version | head -n 1
+	crun --version | head -n 1
+}
+
+# ---- inside: containerd ----
+
+write_config() {
+	cat <<-END
+		version = 2
+		root = "$folder/root"
+		state = "$folder/state"
+		disabled_plugins = [
+			"io.containerd.grpc.v1.cri", "io.containerd.internal.v1.opt",
+			"io.containerd.internal.v1.restart", "io.containerd.nri.v1.nri",
+			"io.containerd.snapshotter.v1.aufs", "io.containerd.snapshotter.v1.btrfs",
+			"io.containerd.snapshotter.v1.devmapper", "io.containerd.snapshotter.v1.zfs",
+		]
+		[grpc]
+			address = "$address"
+	END
+}
+
+start_containerd() {
+	local tries=200 daemon
+	write_config >"$folder/config.toml"
+	containerd --config "$folder/config.toml" >"$folder/containerd.log" 2>&1 </dev/null &
+	daemon=$!
+	until ctr_ version >/dev/null 2>&1; do
+		if ! kill -0 "$daemon" 2>/dev/null || [ $((tries--)) -eq 0 ]; then
+			die "containerd does not start: $(tail -n 3 "$folder/containerd.log")"
+		fi
+		sleep 0.05
+	done
+}
+
+ctr_() { ctr --address "$address" --namespace "$namespace" "$@"; }
+
+# run_container ID NAME-OF-RUNTIME ctr's flags... -- command...
+run_container() {
+	local id=$1 name=$2 flags=()
+	shift 2
+	while [ "$1" != -- ]; do
+		flags+=("$1")
+		shift
+	done
+	shift
+	echo "$id" >>"$folder/ids"
+	ctr_ run --runtime "io.containerd.$name.v2" --fifo-dir "$folder/fifo" "${flags[@]}" \
+		--rootfs "$rootfs" "$id" "$@" </dev/null
+}
+
+# ---- inside: many idle containers ----
+
+# fleet_up PREFIX NAME-OF-RUNTIME LABEL ctr's flags...
+fleet_up() {
+	local prefix=$1 name=$2 label=$3 i
+	shift 3
+	for ((i = 1; i <= containers; i++)); do
+		progress "starting containers with $label: $i of $containers"
+		run_container "$prefix-$i" "$name" --detach "$@" -- /bin/sleep 1000000 \
+			>"$folder/out" 2>&1 || die "ctr run with $label: $(cat "$folder/out")"
+	done
+	progress ''
+}
+
+fleet_down() {
+	local prefix=$1 ids=() i
+	for ((i = 1; i <= containers; i++)); do ids+=("$prefix-$i"); done
+	progress "removing the containers $prefix-1 to $prefix-$containers"
+	{ ctr_ tasks delete --force "${ids[@]}" && ctr_ containers delete "${ids[@]}"; } \
+		>"$folder/out" 2>&1 || die "removing containers: $(tail -n 1 "$folder/out")"
+	progress ''
+}
+
+# The processes that run a program, also if it was built anew meanwhile; the namespace has no others
+# than this run's.
+processes_of() {
+	find /proc -maxdepth 2 -name exe \( -lname "$1" -o -lname "$1 (deleted)" \) 2>/dev/null |
+		sed 's|/proc/\([0-9]*\)/exe|\1|'
+}
+
+# The sums of build/gcc/test/bench/pages -s over all processes of a program.
+measure() {
+	local found
+	mapfile -t found < <(processes_of "$1")
+	[ ${#found[@]} -gt 0 ] || die "no process runs $1"
+	"$tools/pages" -s "${found[@]}" || die "a process of $1 ended while it was measured"
+}
+
+# life REPETITIONS RUNTIME life's flags and shims...
+life() {
+	local repetitions=$1 runtime_path
+	runtime_path=$(PATH=${PATH#"$folder/bin:"} command -v "$2")
+	shift 2
+	rm -rf "$folder/life"
+	mkdir "$folder/life"
+	"$tools/life" -n "$repetitions" -N "$namespace" -t "$template" -r "$runtime_path" \
+		-f "$rootfs" -d "$folder/life" "$@"
+}
+
+# ---- tables ----
+
+# memory_table OUR-SUMS THEIR-SUMS [OUR-START THEIR-START]: sums of measure(), divided by count (the
+# number of containers). With goals=1 it also says what was to be reached. label: the other shim's
+# name.
+memory_table() {
+	awk -v ours="$1" -v theirs="$2" -v our_start="${3:-}" -v their_start="${4:-}" \
+		-v n="${count:-$containers}" -v a="$mote_label" -v b="${label:-$stock_label}" \
+		-v goals="${goals:-}" '
+		function ratio(x, y) {
+			if (x == 0 || y == 0) return x == y ? "1" : "-"
+			return x < y ? sprintf("1/%.1f", y / x) : sprintf("%.1f", x / y)
+		}
+		function row(name, format, x, y, goal) {
+			printf "  %-38s " format " " format " %9s", name, x, y, ratio(x, y)
+			if (goals && goal != "")
+				printf "  %5s  %s", goal, x <= goal + 0 ? "met" : "missed"
+			printf "\n"
+		}
+		BEGIN {
+			split(ours, o, " "); split(theirs, t, " ")
+			for (i = 1; i <= 10; i++) { o[i] /= n; t[i] /= n }
+			printf "  %-38s %11s %11s %9s%s\n", "", a, b, "ratio",
+				goals ? "   goal" : ""
+			row("processes", "%11.1f", o[1], t[1], "")
+			row("threads", "%11.1f", o[2], t[2], "")
+			row("RSS, kB", "%11.0f", o[3], t[3], 300)
+			row("PSS, kB", "%11.0f", o[4], t[4], 100)
+			row("USS, kB", "%11.0f", o[5], t[5], 64)
+			row("Pss_Anon + private file pages, kB", "%11.0f", o[6] + o[7],
+				t[6] + t[7], 64)
+			row("page tables, kB", "%11.0f", o[8], t[8], "")
+			row("kernel stacks (16 kB a thread), kB", "%11.0f", o[9], t[9], "")
+			row("page tables + kernel stacks, kB", "%11.0f", o[8] + o[9],
+				t[8] + t[9], 100)
+			if (our_start != "")
+				row("`start`, ms (median)", "%11.2f", our_start, their_start, "")
+		}'
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef TEST_BENCH_PEER_H
+#define TEST_BENCH_PEER_H
+#include <limits.h>
+#include <stdbool.h>
+
+#include "test/bench/bundle.h"
+#include "test/bench/wire.h"
+
+/* The daemon's side of everything: what is the same for all shims of a run. */
+struct peer_host {
+	char base[PATH_MAX];  /* a folder of the run's own: bundles, sockets, runtime state */
+	char grpc[PATH_MAX];  /* given to the shims; nobody listens there */
+	char ttrpc[PATH_MAX]; /* the sink */
+	char runtime_root[PATH_MAX];
+	const char *namespace_;
+	const char *runtime; /* absolute path of runc or crun */
+};
+
+/* A shim program that is measured. */
+struct peer {
+	const char *label;
+	const char *path;
+	bool bootstrap; /* speaks the newer form: BootstrapParams on stdin, task API v3 */
+};
+
+/* A container on its way through a shim. */
+struct peer_task {
+	const struct peer_host *host;
+	const struct peer *peer;
+	char id[64];
+	struct bundle bundle;
+	struct wire wire;
+	char address[PATH_MAX];
+	char error[1024]; /* what went wrong, for people, after a function returned non-zero */
+};
+
+/*
+ * In this order; each returns 0, or -1 with the reason in task->error. begin() makes the bundle,
+ * end() removes it; what lies between is what gets measured.
+ */
+int peer_begin(struct peer_task *task, const struct peer_host *host, const struct peer *peer,
+	       const char *id, const struct bundle_spec *spec);
+int peer_start_verb(struct peer_task *task);
+int peer_connect(struct peer_task *task); /* connects, and waits for the answer to Connect */
+int peer_create(struct peer_task *task);
+int peer_start(struct peer_task *task);
+int peer_wait(struct peer_task *task, unsigned int expected_status);
+int peer_kill(struct peer_task *task);
+int peer_delete(struct peer_task *task);
+int peer_shutdown(struct peer_task *task); /* and closes the connection, as the daemon does */
+int peer_delete_verb(struct peer_task *task);
+void peer_end(struct peer_task *task);
+#endif

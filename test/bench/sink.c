@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The daemon's event socket, reduced to what a shim sees of it: somebody who accepts connections
+ * and says OK to Forward. Without it a shim would spend the run on reconnecting, each in its own
+ * way.
+ *
+ * One detached thread, one epoll, blocking reads of whole frames: the shims are trusted here.
+ */
+#include "test/bench/sink.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "test/bench/wire.h"
+
+#define TYPE_RESPONSE 2
+
+struct sink {
+	int epoll_fd, listener;
+};
+
+static struct sink sink = {.epoll_fd = -1, .listener = -1};
+
+static int watch(int fd)
+{
+	struct epoll_event event = {.events = EPOLLIN, .data.fd = fd};
+
+	return epoll_ctl(sink.epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
+}
+
+static void welcome(void)
+{
+	int fd = accept4(sink.listener, NULL, NULL, SOCK_CLOEXEC);
+
+	if (fd >= 0 && watch(fd) < 0)
+		close(fd);
+}
+
+static void answer(int fd)
+{
+	unsigned char body[WIRE_MESSAGE_MAX];
+	uint32_t stream;
+	uint8_t type;
+	size_t size;
+
+	if (wire_receive(fd, &stream, &type, body, &size) < 0 ||
+	    wire_send(fd, stream, TYPE_RESPONSE, NULL, 0) < 0)
+		close(fd);
+}
+
+static void *run(void *unused)
+{
+	struct epoll_event events[16];
+
+	(void)unused;
+	for (;;) {
+		int n = epoll_wait(sink.epoll_fd, events, 16, -1);
+
+		if (n < 0 && errno != EINTR)
+			return NULL;
+		for (int i = 0; i < n; i++) {
+			if (events[i].data.fd == sink.listener)
+				welcome();
+			else
+				answer(events[i].data.fd);
+		}
+	}
+}
+
+static int open_listener(const char *path)
+{
+	struct sockaddr_un name = {.sun_family = AF_UNIX};
+
+	if (strlen(path) >= sizeof(name.sun_path))
+		return -ENAMETOOLONG;
+	strcpy(name.sun_path, path);
+	sink.listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (sink.listener < 0)
+		return -errno;
+	if (bind(sink.listener, (const struct sockaddr *)&name, sizeof(name)) < 0 ||
+	    listen(sink.listener, 256) < 0)
+		return -errno;
+	return 0;
+}
+
+int sink_start(const char *path)
+{
+	pthread_t thread;
+	int error;
+
+	error = open_listener(path);
+	if (error < 0)
+		return error;
+	sink.epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	if (sink.epoll_fd < 0)
+		return -errno;
+	error = watch(sink.listener);
+	if (error < 0)
+		return error;
+	error = pthread_create(&thread, NULL, run, NULL);
+	if (error)
+		return -error;
+	pthread_detach(thread);
+	return 0;
+}

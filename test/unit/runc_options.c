@@ -1,0 +1,370 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Runtime options through all their forms: sent, kept, written, and as TOML.
+ */
+#include "shim/runc_options.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "proto/runtimeoptions.pb-c.h"
+#include "shim/runc_files.h"
+#include "test/test.h"
+
+typedef Containerd__Runc__V1__Options options_message;
+
+static struct failure failure;
+static char folder[] = "/tmp/mote-options-XXXXXX";
+
+static void enter_folder(void)
+{
+	ASSERT(mkdtemp(folder));
+	ASSERT_EQ(chdir(folder), 0);
+}
+
+static void leave_folder(void)
+{
+	unlink("options.json");
+	unlink("runtime");
+	unlink("file");
+	ASSERT_EQ(chdir("/"), 0);
+	ASSERT_EQ(rmdir(folder), 0); /* nothing else is left */
+}
+
+static void write_file(const char *name, const char *text)
+{
+	FILE *file = fopen(name, "we");
+
+	ASSERT(file && fputs(text, file) >= 0 && fclose(file) == 0);
+}
+
+static void expect_file(const char *name, const char *text)
+{
+	struct stat status;
+	char *found;
+
+	ASSERT_EQ(runc_file_read(name, 4096, &found, &failure), 0);
+	ASSERT_STR(found, text);
+	free(found);
+	ASSERT_EQ(stat(name, &status), 0);
+	ASSERT_EQ(status.st_mode & 07777, 0600);
+}
+
+/* Strings of it must not be freed as if they were decoded. */
+static options_message sample(void)
+{
+	options_message options = CONTAINERD__RUNC__V1__OPTIONS__INIT;
+
+	options.no_pivot_root = true;
+	options.io_uid = 1000;
+	options.binary_name = (char *)(uintptr_t) "/usr/bin/crun";
+	options.root = (char *)(uintptr_t) "/run/x \"q\"";
+	options.systemd_cgroup = true;
+	return options;
+}
+
+static void expect_sample(const options_message *options)
+{
+	ASSERT(options->no_pivot_root && options->systemd_cgroup && !options->no_new_keyring);
+	ASSERT_EQ(options->io_uid, 1000);
+	ASSERT_EQ(options->io_gid, 0);
+	ASSERT_STR(options->binary_name, "/usr/bin/crun");
+	ASSERT_STR(options->root, "/run/x \"q\"");
+	ASSERT_STR(options->shim_cgroup, "");
+}
+
+static int decode(const char *type, const void *value, size_t size, options_message **ret_options)
+{
+	struct runtime_any any = {.type_url = type, .value = value, .size = size};
+
+	return runc_options_decode(&any, ret_options, &failure);
+}
+
+TEST(decode_sent)
+{
+	static const char *const types[] = {
+		"containerd.runc.v1.Options",
+		"type.googleapis.com/containerd.runc.v1.Options",
+		"a/b/containerd.runc.v1.Options",
+	};
+	options_message message = sample(), *options;
+	unsigned char bytes[256];
+	size_t size = containerd__runc__v1__options__pack(&message, bytes);
+
+	for (size_t i = 0; i < 3; i++) {
+		ASSERT_EQ(decode(types[i], bytes, size, &options), 0);
+		expect_sample(options);
+		runc_options_free(options);
+	}
+}
+
+TEST(decode_nothing)
+{
+	options_message *options;
+
+	ASSERT_EQ(decode("", NULL, 0, &options), 0);
+	ASSERT_STR(options->binary_name, "");
+	runc_options_free(options);
+	ASSERT_EQ(decode("some.other.Type", NULL, 0, &options), 0);
+	runc_options_free(options);
+}
+
+TEST(decode_refused)
+{
+	options_message *options;
+
+	ASSERT_EQ(decode("some.other.Type", "x", 1, &options), FAILURE_REFUSED);
+	ASSERT_STR(failure.text, "runtime options of type \"some.other.Type\" are not understood");
+	ASSERT_EQ(decode("containerd.runc.v1.Options", "\xff", 1, &options), FAILURE_REFUSED);
+	ASSERT_STR(failure.text, "runtime options: not a valid message");
+	ASSERT_EQ(decode("runtimeoptions.v1.Options", "\xff", 1, &options), FAILURE_REFUSED);
+}
+
+/* Any bytes: refused or decoded, never more. */
+TEST(decode_random)
+{
+	unsigned char bytes[64];
+	unsigned state = 1;
+
+	for (int round = 0; round < 20000; round++) {
+		options_message *options = NULL;
+		size_t size = (size_t)round % sizeof(bytes);
+
+		for (size_t i = 0; i < size; i++) {
+			state = state * 1103515245u + 12345u;
+			bytes[i] = (unsigned char)(state >> 16);
+		}
+		if (decode("containerd.runc.v1.Options", bytes, size, &options) == 0)
+			runc_options_free(options);
+		if (decode("runtimeoptions.v1.Options", bytes, size, &options) == 0)
+			runc_options_free(options);
+	}
+}
+
+static int decode_generic(const char *path, const char *body, options_message **ret_options)
+{
+	Runtimeoptions__V1__Options message = RUNTIMEOPTIONS__V1__OPTIONS__INIT;
+	unsigned char bytes[512];
+	size_t size;
+
+	message.type_url = (char *)(uintptr_t) "anything";
+	message.config_path = (char *)(uintptr_t)path;
+	message.config_body.data = (uint8_t *)(uintptr_t)body;
+	message.config_body.len = strlen(body);
+	size = runtimeoptions__v1__options__pack(&message, bytes);
+	return decode("runtimeoptions.v1.Options", bytes, size, ret_options);
+}
+
+TEST(decode_generic_options)
+{
+	options_message *options;
+
+	ASSERT_EQ(decode_generic("", "", &options), 0);
+	ASSERT_STR(options->binary_name, "");
+	runc_options_free(options);
+	ASSERT_EQ(decode_generic("/no/such", "BinaryName = 'crun'", &options), 0);
+	ASSERT_STR(options->binary_name, "crun");
+	runc_options_free(options);
+	ASSERT_EQ(decode_generic("/no/such", "", &options), FAILURE_REFUSED);
+	ASSERT_STR(failure.text, "open /no/such: no such file or directory");
+	enter_folder();
+	write_file("file", "BinaryName = \"crun\"\nSystemdCgroup = true\n");
+	ASSERT_EQ(decode_generic("file", "", &options), 0);
+	ASSERT_STR(options->binary_name, "crun");
+	ASSERT(options->systemd_cgroup);
+	runc_options_free(options);
+	leave_folder();
+}
+
+TEST(kept_and_loaded)
+{
+	static struct runtime_task task;
+	options_message message = sample(), *options;
+
+	task.bundle = "/no/such";
+	ASSERT_EQ(runc_options_keep(&message, &task, &failure), 0);
+	ASSERT_EQ(runc_options_load(&task, &options, &failure), 0);
+	expect_sample(options);
+	runc_options_free(options);
+	/* Nothing but defaults is kept too: it is not the same as nothing kept. */
+	containerd__runc__v1__options__init(&message);
+	ASSERT_EQ(runc_options_keep(&message, &task, &failure), 0);
+	ASSERT_EQ(task.state_size, 1);
+	ASSERT_EQ(runc_options_load(&task, &options, &failure), 0);
+	ASSERT_STR(options->binary_name, "");
+	runc_options_free(options);
+	task.state[0] = 9;
+	ASSERT_EQ(runc_options_load(&task, &options, &failure), FAILURE_REFUSED);
+}
+
+TEST(too_long_to_keep)
+{
+	static struct runtime_task task;
+	options_message message = sample();
+	char name[RUNTIME_STATE_MAX + 1];
+
+	memset(name, 'x', sizeof(name));
+	name[sizeof(name) - 1] = '\0';
+	message.binary_name = name;
+	ASSERT_EQ(runc_options_keep(&message, &task, &failure), FAILURE_REFUSED);
+	ASSERT_STR(failure.text, "runtime options are longer than 4095 bytes");
+	ASSERT_EQ(task.state_size, 0);
+}
+
+TEST(files_are_those_of_the_stock_shim)
+{
+	options_message message = sample();
+
+	enter_folder();
+	ASSERT_EQ(runc_options_write(&message, ".", &failure), 0);
+	expect_file("options.json", "{\"no_pivot_root\":true,\"io_uid\":1000,"
+				    "\"binary_name\":\"/usr/bin/crun\","
+				    "\"root\":\"/run/x \\\"q\\\"\",\"systemd_cgroup\":true}");
+	expect_file("runtime", "/usr/bin/crun");
+	containerd__runc__v1__options__init(&message);
+	ASSERT_EQ(runc_options_write(&message, ".", &failure), 0);
+	expect_file("options.json", "{}");
+	expect_file("runtime", "");
+	leave_folder();
+}
+
+TEST(files_where_nothing_can_be_written)
+{
+	options_message message = sample();
+
+	ASSERT_EQ(runc_options_write(&message, "/no/such", &failure), FAILURE_REFUSED);
+	ASSERT_STR(failure.text, "open /no/such/options.json: no such file or directory");
+}
+
+static int load_folder(options_message **ret_options)
+{
+	static struct runtime_task task;
+
+	task.bundle = ".";
+	return runc_options_load(&task, ret_options, &failure);
+}
+
+TEST(files_read_back)
+{
+	options_message message = sample(), *options;
+
+	enter_folder();
+	ASSERT_EQ(load_folder(&options), 0); /* neither file is there */
+	ASSERT_STR(options->root, "");
+	runc_options_free(options);
+	ASSERT_EQ(runc_options_write(&message, ".", &failure), 0);
+	ASSERT_EQ(load_folder(&options), 0);
+	expect_sample(options);
+	runc_options_free(options);
+	/* `runtime` has the last word, as with the stock shim; unknown keys do not matter. */
+	write_file("runtime", "other");
+	write_file("options.json", "{\"binary_name\":\"crun\",\"criu_path\":\"x\",\"io_gid\":7}");
+	ASSERT_EQ(load_folder(&options), 0);
+	ASSERT_STR(options->binary_name, "other");
+	ASSERT_EQ(options->io_gid, 7);
+	runc_options_free(options);
+	leave_folder();
+}
+
+TEST(files_malformed)
+{
+	options_message *options;
+
+	enter_folder();
+	write_file("options.json", "{\n\"root\": }");
+	ASSERT_EQ(load_folder(&options), FAILURE_REFUSED);
+	ASSERT_STR(failure.text, "options.json: line 2: unexpected token near '}'");
+	write_file("options.json", "{\"io_uid\": -1}");
+	ASSERT_EQ(load_folder(&options), FAILURE_REFUSED);
+	ASSERT_STR(failure.text, "options.json: io_uid has the wrong type");
+	write_file("options.json", "{\"root\": 1}");
+	ASSERT_EQ(load_folder(&options), FAILURE_REFUSED);
+	leave_folder();
+}
+
+static void toml_refused(const char *text, const char *reason)
+{
+	options_message *options;
+
+	ASSERT_EQ(decode_generic("", text, &options), FAILURE_REFUSED);
+	ASSERT_STR(failure.text, reason);
+}
+
+TEST(toml)
+{
+	options_message *options;
+
+	ASSERT_EQ(decode_generic("",
+				 "# comment\r\n\r\n"
+				 "  BinaryName = \"/opt/\\\"x\\\"\"  # why\n"
+				 "root='C:\\x'\n"
+				 "\"SystemdCgroup\" = true\n"
+				 "IoUid = 1_000\n"
+				 "io_gid = 0x10\n"
+				 "NoPivotRoot=false\n"
+				 "Unknown = 3.5\n"
+				 "[table]\n"
+				 "BinaryName = [ not ours",
+				 &options),
+		  0);
+	ASSERT_STR(options->binary_name, "/opt/\"x\"");
+	ASSERT_STR(options->root, "C:\\x");
+	ASSERT(options->systemd_cgroup && !options->no_pivot_root);
+	ASSERT_EQ(options->io_uid, 1000);
+	ASSERT_EQ(options->io_gid, 16);
+	runc_options_free(options);
+}
+
+TEST(toml_refused)
+{
+	toml_refused("\nBinaryName", "runtime options: line 2: key = value is wanted");
+	toml_refused("= 1", "runtime options: line 1: key = value is wanted");
+	toml_refused("BinaryName =\n", "runtime options: line 1: a value is missing");
+	toml_refused("BinaryName = crun", "runtime options: line 1: a string is wanted");
+	toml_refused("BinaryName = \"crun", "runtime options: line 1: a string does not end");
+	toml_refused("BinaryName = \"crun\" x",
+		     "runtime options: line 1: something follows the value");
+	toml_refused("BinaryName = \"\\x\"",
+		     "runtime options: line 1: an escape sequence is not supported");
+	toml_refused("BinaryName = \"\"\"x\"\"\"",
+		     "runtime options: line 1: a string of several lines is not supported");
+	toml_refused("SystemdCgroup = \"true\"", "runtime options: line 1: a boolean is wanted");
+	toml_refused("IoUid = 4294967296",
+		     "runtime options: line 1: an integer from 0 to 4294967295 is wanted");
+	toml_refused("IoUid = -1",
+		     "runtime options: line 1: an integer from 0 to 4294967295 is wanted");
+	toml_refused("Unknown = [1]",
+		     "runtime options: line 1: not a string, a boolean or an integer");
+}
+
+static int read_pid(const char *text, pid_t *ret_pid)
+{
+	write_file("file", text);
+	return runc_file_read_pid("file", ret_pid, &failure);
+}
+
+TEST(pid_file)
+{
+	static const char *const bad[] = {
+		"",    "0",          "-1",  "x",
+		"12x", "4294967296", "1 2", "11111111111111111111111111111111111"};
+	pid_t pid = 0;
+
+	enter_folder();
+	ASSERT_EQ(read_pid("4711", &pid), 0);
+	ASSERT_EQ(pid, 4711);
+	ASSERT_EQ(read_pid("42\n", &pid), 0);
+	ASSERT_EQ(pid, 42);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		ASSERT_EQ(read_pid(bad[i], &pid), FAILURE_REFUSED);
+	ASSERT_EQ(pid, 42);
+	unlink("file");
+	ASSERT_EQ(runc_file_read_pid("file", &pid, &failure), FAILURE_REFUSED);
+	ASSERT_STR(failure.text, "open file: no such file or directory");
+	leave_folder();
+}

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Bytes through a stream: all of them, in order, past a slow reader, to a file, until the end. */
+#include "shim/stream.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "test/test.h"
+
+struct fixture {
+	struct ttrpc_loop loop;
+	struct stream stream;
+	int source[2], sink[2]; /* pipes: the test writes source[1] and reads sink[0] */
+	bool ended;
+};
+
+static void ended(struct stream *stream, void *userdata)
+{
+	struct fixture *fixture = userdata;
+	ASSERT(!stream_open(stream));
+	fixture->ended = true;
+}
+
+static void fixture_init(struct fixture *fixture)
+{
+	signal(SIGPIPE, SIG_IGN);
+	fixture->ended = false;
+	ASSERT_EQ(ttrpc_loop_init(&fixture->loop), 0);
+	ASSERT_EQ(pipe2(fixture->source, O_CLOEXEC | O_NONBLOCK), 0);
+	ASSERT_EQ(pipe2(fixture->sink, O_CLOEXEC | O_NONBLOCK), 0);
+	ASSERT_EQ(stream_start(&fixture->stream, &fixture->loop, fixture->source[0],
+			       fixture->sink[1], -1, ended, fixture),
+		  0);
+}
+
+static void fixture_deinit(struct fixture *fixture)
+{
+	stream_stop(&fixture->stream);
+	close(fixture->source[1]);
+	close(fixture->sink[0]);
+	ttrpc_loop_deinit(&fixture->loop);
+}
+
+static void turns(struct fixture *fixture)
+{
+	for (int i = 0; i < 100; i++)
+		ASSERT_EQ(ttrpc_loop_dispatch(&fixture->loop, 0), 0);
+}
+
+TEST(bytes_pass)
+{
+	struct fixture fixture;
+	char text[8] = {0};
+	fixture_init(&fixture);
+	ASSERT_EQ(write(fixture.source[1], "hello", 5), 5);
+	turns(&fixture);
+	ASSERT_EQ(read(fixture.sink[0], text, sizeof(text)), 5);
+	ASSERT_STR(text, "hello");
+	ASSERT(!fixture.ended);
+	fixture_deinit(&fixture);
+}
+
+TEST(end_of_source_closes_the_sink_behind_the_last_byte)
+{
+	struct fixture fixture;
+	char text[8];
+	fixture_init(&fixture);
+	ASSERT_EQ(write(fixture.source[1], "end", 3), 3);
+	close(fixture.source[1]);
+	fixture.source[1] = -1;
+	turns(&fixture);
+	ASSERT(fixture.ended);
+	ASSERT_EQ(read(fixture.sink[0], text, sizeof(text)), 3);
+	ASSERT_EQ(read(fixture.sink[0], text, sizeof(text)), 0);
+	fixture_deinit(&fixture);
+}
+
+TEST(a_reader_that_left_ends_it)
+{
+	struct fixture fixture;
+	fixture_init(&fixture);
+	close(fixture.sink[0]);
+	fixture.sink[0] = -1;
+	ASSERT_EQ(write(fixture.source[1], "x", 1), 1);
+	turns(&fixture);
+	ASSERT(fixture.ended);
+	fixture_deinit(&fixture);
+}
+
+/* Writes as much as the pipes take and reads in bits; nothing is lost or out of order. */
+TEST(slow_reader_loses_nothing)
+{
+	struct fixture fixture;
+	unsigned char buffer[1000];
+	unsigned next_in = 0, next_out = 0;
+	const unsigned total = 3000000;
+	fixture_init(&fixture);
+	while (next_out < total) {
+		while (next_in < total) {
+			size_t n = 0;
+			for (; n < sizeof(buffer) && next_in + n < total; n++)
+				buffer[n] = (unsigned char)((next_in + n) % 251);
+			ssize_t written = write(fixture.source[1], buffer, n);
+			if (written <= 0)
+				break;
+			next_in += (unsigned)written;
+		}
+		turns(&fixture);
+		ssize_t n = read(fixture.sink[0], buffer, 777);
+		ASSERT(n > 0);
+		for (ssize_t i = 0; i < n; i++, next_out++)
+			ASSERT_EQ(buffer[i], next_out % 251);
+	}
+	fixture_deinit(&fixture);
+}
+
+TEST(idle_stream_does_not_spin)
+{
+	struct fixture fixture;
+	char buffer[65536] = {0};
+	fixture_init(&fixture);
+	/* both pipes full: nothing can move, and a turn has to find nothing to do */
+	while (write(fixture.source[1], buffer, sizeof(buffer)) > 0)
+		turns(&fixture);
+	turns(&fixture); /* a write that found it full has woken us once more */
+	struct ttrpc_loop *loop = &fixture.loop;
+	uint64_t before = ttrpc_now();
+	ASSERT_EQ(ttrpc_loop_dispatch(loop, 50), 0);
+	ASSERT(ttrpc_now() - before >= 45 * UINT64_C(1000000));
+	/* nor when the source hung up meanwhile */
+	close(fixture.source[1]);
+	fixture.source[1] = -1;
+	turns(&fixture);
+	before = ttrpc_now();
+	ASSERT_EQ(ttrpc_loop_dispatch(loop, 50), 0);
+	ASSERT(ttrpc_now() - before >= 45 * UINT64_C(1000000));
+	ASSERT(!fixture.ended);
+	fixture_deinit(&fixture);
+}
+
+TEST(file_that_is_appended_to)
+{
+	struct ttrpc_loop loop;
+	struct stream stream;
+	struct fixture fixture = {.ended = false};
+	char path[] = "/tmp/mote-stream.XXXXXX", text[8] = {0};
+	int source[2], file = mkstemp(path);
+	ASSERT(file >= 0);
+	close(file);
+	file = open(path, O_WRONLY | O_APPEND | O_CLOEXEC);
+	ASSERT_EQ(pipe2(source, O_CLOEXEC | O_NONBLOCK), 0);
+	ASSERT_EQ(ttrpc_loop_init(&loop), 0);
+	ASSERT_EQ(stream_start(&stream, &loop, source[0], file, -1, ended, &fixture), 0);
+	ASSERT_EQ(write(source[1], "abc", 3), 3);
+	ASSERT_EQ(ttrpc_loop_dispatch(&loop, 0), 0);
+	close(source[1]);
+	for (int i = 0; i < 10; i++)
+		ASSERT_EQ(ttrpc_loop_dispatch(&loop, 0), 0);
+	ASSERT(fixture.ended);
+	int reader = open(path, O_RDONLY | O_CLOEXEC);
+	ASSERT_EQ(read(reader, text, sizeof(text)), 3);
+	ASSERT_STR(text, "abc");
+	close(reader);
+	unlink(path);
+	stream_stop(&stream);
+	ttrpc_loop_deinit(&loop);
+}

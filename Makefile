@@ -152,7 +152,7 @@ all: $(if $(RUNTIME),build/containerd-shim-$(basename $(notdir $(RUNTIME)))-v2,$
 # ---- generated code ----
 
 build/gen/%.pb-c.c build/gen/%.pb-c.h: %.proto $(PROTOS)
-	$(call quiet,PROTO)protoc-c --proto_path=. --c_out=build/gen $<
+	$(call quiet,PROTO)protoc --proto_path=. --c_out=build/gen $<
 
 build/gen/%.ttrpc.c build/gen/%.ttrpc.h: %.proto $(PROTOS) $(GENERATOR)
 	$(call quiet,STUBS)protoc --proto_path=. --plugin=$(GENERATOR) --ttrpc-c_out=build/gen $<
@@ -182,7 +182,7 @@ build/uapi/linux:
 
 objects = $(patsubst build/gen/%.c,build/$1/obj/gen/%.o,$(filter build/gen/%,$2)) \
 	$(patsubst %.c,build/$1/obj/%.o,$(filter-out build/%,$2))
-archive = $(call quiet,AR)rm -f $@; ar rcsD $@ $^
+archive = $(call quiet,AR)rm -f $@; ar rcsD $@ $(filter %.o,$^)
 link = $(call quiet,LD)$($1_LD) $($1_LDFLAGS) -o $@ $(filter %.o %.a,$^) $($1_LIBS)
 
 define variant
@@ -204,11 +204,12 @@ build/$1/obj/gen/%.o: build/gen/%.c build/$1/flags | $$($1_HEADERS)
 build/$1/obj/sources/%.o: $(SOURCES)/%.c build/$1/flags | $(JANSSON_HEADERS)
 	$$(call quiet,CC)$$($1_COMPILE) -w -DHAVE_CONFIG_H -c -o $$@ $$<
 
-build/$1/libttrpc.a: $(call objects,$1,$(ttrpc_SOURCES) $(ttrpc_MESSAGES))
+# A folder is newer when a file has gone.
+build/$1/libttrpc.a: $(call objects,$1,$(ttrpc_SOURCES) $(ttrpc_MESSAGES)) ttrpc proto
 	$$(archive)
-build/$1/libshim.a: $(call objects,$1,$(shim_SOURCES) $(shim_MESSAGES))
+build/$1/libshim.a: $(call objects,$1,$(shim_SOURCES) $(shim_MESSAGES)) api shim proto
 	$$(archive)
-build/$1/librunc.a: $(call objects,$1,$(runc_SOURCES))
+build/$1/librunc.a: $(call objects,$1,$(runc_SOURCES)) shim
 	$$(archive)
 build/$1/libprotobuf-c.a: build/$1/obj/sources/protobuf-c/protobuf-c/protobuf-c.o
 	$$(archive)
@@ -231,7 +232,7 @@ $(foreach name,musl gcc clang asan host,$(eval $(call variant,$(name))))
 
 -include $(shell find build/*/obj -name '*.d' 2>/dev/null)
 
-build/%.a: build/musl/%.a
+build/libttrpc.a build/libshim.a: build/%.a: build/musl/%.a
 	$(call quiet,COPY)cp $< $@
 
 build/containerd-shim-%-v2: build/musl/containerd-shim-%-v2.debug
@@ -259,7 +260,7 @@ ALL_TESTS = test/includes.sh $(call test_scripts,golden) $(musl_UNIT) $(TESTS) \
 	$(call test_scripts,filter) $(call test_scripts,build) $(call test_scripts,integration)
 CHOSEN = $(if $(T),$(foreach test,$1,$(if $(findstring $(T),$(test)),$(test))),$1)
 
-.PHONY: all test asan lint lint-format lint-analyse lint-scripts format clean FORCE
+.PHONY: all test asan lint lint-format lint-analyse lint-scripts lint-builds format clean FORCE
 FORCE:
 
 test: all $(musl_UNIT) $(TESTS) $(TEST_TOOLS)
@@ -280,10 +281,9 @@ lint-format:
 lint-scripts:
 	@echo '  SCRIPTS'; shellcheck $(SCRIPTS)
 lint-analyse: $(ANALYSED:%.c=build/lint/%.tidy)
-build/lint/%.tidy: %.c .clang-tidy | $(GENERATED)
+build/lint/%.tidy: %.c .clang-tidy $(filter %.h,$(C_FILES)) | $(GENERATED)
 	$(call quiet,TIDY)clang-tidy --quiet $< -- $(clang_COMPILE) >$@.log 2>&1 || \
 		{ cat $@.log; exit 1; }; touch $@
-.PHONY: lint-builds
 lint-builds: all $(foreach name,musl gcc clang,$($(name)_UNIT) $($(name)_LIBRARIES)) \
 	$(foreach name,gcc clang,build/$(name)/containerd-shim-mote-v2.debug \
 		build/$(name)/containerd-shim-skeleton-v2.debug)

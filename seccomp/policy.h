@@ -9,8 +9,8 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#define POLICY_RULES_MAX      128u
-#define POLICY_CALLS_MAX      40u /* different calls; a longer list is no longer read by anybody */
+#define POLICY_RULES_MAX 128u
+#define POLICY_CALLS_MAX 40u /* different calls; a longer list is no longer read by anybody */
 #define POLICY_CONDITIONS_MAX 6u
 
 /* (argument & mask) == value, in 64 bits */

@@ -157,7 +157,7 @@ static int score_read(pid_t pid, long *ret_score)
 int oom_score_raise(pid_t pid, struct failure *ret_failure)
 {
 	char path[48];
-	long score;
+	long score = 0;
 	/* our own is the parent's unless that changed; it does for a parent in another PID namespace */
 	int result = score_read(getppid(), &score);
 	if (result < 0)

@@ -44,14 +44,13 @@ struct stray {
 };
 
 struct children {
-	const char *folder; /* above the bundles */
-	struct monitor_container containers[CONTAINERS_MAX];
+	const char *folder;  /* above the bundles */
 	size_t n_containers; /* the highest one ever used, plus one */
+	size_t n_waiting;    /* containers with waiting set */
+	size_t n_workers, n_unreported, n_strays;
 	struct monitor_worker workers[WORKERS_MAX];
-	size_t n_workers, n_unreported;
+	struct monitor_container containers[CONTAINERS_MAX];
 	struct stray strays[STRAYS_MAX];
-	size_t n_strays;
-	size_t n_waiting; /* containers with waiting set */
 };
 
 struct monitor_container *children_find(struct children *children, const char *id);

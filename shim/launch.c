@@ -18,6 +18,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
@@ -27,6 +28,14 @@
 
 #include "shim/log.h"
 #include "shim/pair.h"
+
+#define DATA_PAGE 4096
+
+/*
+ * A common symbol lies behind all other data, and so does not push them apart; its tables cost only
+ * the pages that are used. The server gives its copy back.
+ */
+struct monitor monitor_instance __attribute__((common, aligned(DATA_PAGE)));
 
 static void stdio_to_null(void)
 {
@@ -187,11 +196,13 @@ static int server_spawn(struct monitor *monitor, int listen_fd)
 		close(monitor->report_fd);
 		close(monitor->worker_report_fd);
 		close(monitor->signal_fd);
-		_exit(server_main(&(struct server_parameters){.config = monitor->config,
-							      .listen_fd = listen_fd,
-							      .monitor_fd = pair[1],
-							      .log_fd = log_fd(),
-							      .debug = monitor->setup.debug}));
+		struct server_parameters parameters = {.config = monitor->config,
+						       .listen_fd = listen_fd,
+						       .monitor_fd = pair[1],
+						       .log_fd = log_fd(),
+						       .debug = monitor->setup.debug};
+		madvise(monitor, sizeof(*monitor), MADV_DONTNEED);
+		_exit(server_main(&parameters));
 	}
 	close(pair[1]);
 	monitor->server_fd = pair[0];
@@ -201,29 +212,30 @@ static int server_spawn(struct monitor *monitor, int listen_fd)
 
 static void monitor_born(struct shim_config *config, int channel)
 {
-	static struct monitor monitor; /* zeroed: tables cost only the pages that are used */
+	struct monitor *monitor = &monitor_instance;
 	struct stat socket_file;
 
-	monitor.config = config;
+	monitor->config = config;
+	monitor->message.text = monitor->text;
 	stdio_to_null();
 	title_set(config);
-	int result = monitor_prepare(&monitor);
+	int result = monitor_prepare(monitor);
 	if (result < 0)
 		_exit(1);
-	int listen_fd = setup_receive(channel, &monitor.setup);
+	int listen_fd = setup_receive(channel, &monitor->setup);
 	if (listen_fd < 0)
 		_exit(listen_fd == -ENODATA ? 0 : 1);
-	log_open(config, log_fd(), monitor.setup.debug);
-	if (stat(monitor.setup.socket_path, &socket_file) == 0) {
-		monitor.socket_device = socket_file.st_dev;
-		monitor.socket_inode = socket_file.st_ino;
+	log_open(config, log_fd(), monitor->setup.debug);
+	if (stat(monitor->setup.socket_path, &socket_file) == 0) {
+		monitor->socket_device = socket_file.st_dev;
+		monitor->socket_inode = socket_file.st_ino;
 	}
-	result = server_spawn(&monitor, listen_fd);
+	result = server_spawn(monitor, listen_fd);
 	if (result < 0 || write(channel, "", 1) != 1)
 		_exit(1);
 	close(listen_fd);
 	close(channel);
-	_exit(monitor_run(&monitor) < 0 ? 1 : 0);
+	_exit(monitor_run(monitor) < 0 ? 1 : 0);
 }
 
 int monitor_spawn(const struct shim_config *config, struct monitor_handle *ret_handle)

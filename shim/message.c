@@ -132,25 +132,25 @@ void report_deinit(struct report_message *message)
 	}
 }
 
-int report_send(int fd, const struct report_message *message, int flags)
+int report_send(int fd, const struct report *report, const int *fds, const char *text, int flags)
 {
-	struct report report = message->report;
+	struct report sent = *report;
 	struct parcel parcel = {
-		.parts = {{.iov_base = &report, .iov_len = sizeof(report)},
-			  {.iov_base = (void *)(uintptr_t)message->text, .iov_len = report.text_size}},
+		.parts = {{.iov_base = &sent, .iov_len = sizeof(sent)},
+			  {.iov_base = (void *)(uintptr_t)text, .iov_len = report->text_size}},
 		.header = {.msg_iov = parcel.parts, .msg_iovlen = 2},
 	};
-	int fds[FDS_MAX];
+	int compact[FDS_MAX];
 	size_t n = 0;
 
-	report.roles = 0;
-	for (int role = 0; role < ROLE_MAX; role++) {
-		if (message->fds[role] < 0)
+	sent.roles = 0;
+	for (int role = 0; fds && role < ROLE_MAX; role++) {
+		if (fds[role] < 0)
 			continue;
-		report.roles |= 1u << role;
-		fds[n++] = message->fds[role];
+		sent.roles |= 1u << role;
+		compact[n++] = fds[role];
 	}
-	parcel_attach(&parcel, fds, n);
+	parcel_attach(&parcel, compact, n);
 	return parcel_send(fd, &parcel, flags);
 }
 
@@ -167,7 +167,7 @@ int report_receive(int fd, struct report_message *ret_message, int flags)
 	struct report_message *message = ret_message;
 	struct parcel parcel = {
 		.parts = {{.iov_base = &message->report, .iov_len = sizeof(message->report)},
-			  {.iov_base = message->text, .iov_len = sizeof(message->text)}},
+			  {.iov_base = message->text, .iov_len = RUNTIME_ERROR_MAX}},
 		.header = {.msg_iov = parcel.parts, .msg_iovlen = 2},
 	};
 	int fds[FDS_MAX];

@@ -27,17 +27,15 @@
 static int exit_send(struct monitor *monitor, const struct monitor_container *container)
 {
 	const struct state_process *init = &container->init;
-	struct report_message message;
-	struct report *report = &message.report;
-
-	report_init(&message);
-	report->type = REPORT_EXIT;
-	report->pid = init->pid;
-	report->exit_status = init->exit_status;
-	report->exited_at = init->exited_at;
-	report->exited_at_nanos = init->exited_at_nanos;
-	memcpy(report->id, container->id, ID_SIZE);
-	return report_send(monitor->server_fd, &message, MSG_DONTWAIT);
+	struct report report = {
+		.type = REPORT_EXIT,
+		.pid = init->pid,
+		.exit_status = init->exit_status,
+		.exited_at = init->exited_at,
+		.exited_at_nanos = init->exited_at_nanos,
+	};
+	memcpy(report.id, container->id, ID_SIZE);
+	return report_send(monitor->server_fd, &report, NULL, NULL, MSG_DONTWAIT);
 }
 
 /* What a report changes here once the server has it. */
@@ -59,6 +57,13 @@ static void message_sent(struct monitor *monitor)
 		children_remove(&monitor->children, container);
 }
 
+static int message_send(const struct monitor *monitor)
+{
+	const struct report_message *message = &monitor->message;
+	return report_send(monitor->server_fd, &message->report, message->fds, message->text,
+			   MSG_DONTWAIT);
+}
+
 /* Sends what there is. 0: all of it; -EAGAIN: the server's socket is full. */
 static int flush(struct monitor *monitor)
 {
@@ -70,7 +75,7 @@ static int flush(struct monitor *monitor)
 			if (result == 0)
 				children_exit_sent(&monitor->children, container);
 		} else if (monitor->outgoing) {
-			result = report_send(monitor->server_fd, &monitor->message, MSG_DONTWAIT);
+			result = message_send(monitor);
 			if (result == 0)
 				message_sent(monitor);
 		} else {

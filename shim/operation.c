@@ -11,11 +11,36 @@
  * to go on: its outcome stays visible.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "shim/server.h"
+
+int payload_seal(const void *bytes, size_t size)
+{
+	int fd = memfd_create("payload", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (fd < 0)
+		return -errno;
+	const char *next = bytes;
+	while (size > 0) {
+		ssize_t n = write(fd, next, size);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			break;
+		next += n;
+		size -= (size_t)n;
+	}
+	if (size > 0 || fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) < 0) {
+		int result = -errno;
+		close(fd);
+		return result;
+	}
+	return fd;
+}
 
 static void list_append(struct operation **list, struct operation *operation)
 {

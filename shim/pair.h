@@ -39,9 +39,12 @@ struct monitor {
 	bool zombies;  /* there may be some that were not looked at */
 	bool outgoing; /* message below waits to be sent: nothing else is taken in meanwhile */
 	struct monitor_container *settle; /* whose exclusive verb the message answers */
-	struct children children;
 	struct report_message message;
+	struct children children; /* its first part still lies on the page of all the above */
+	char text[RUNTIME_ERROR_MAX];
 };
+
+extern struct monitor monitor_instance; /* launch.c */
 
 /* What a worker is given; it inherits the rest of the monitor's memory and uses none of it. */
 struct job {

@@ -59,7 +59,8 @@ static char *string_put(char **to, const char *text)
 
 static void process_init(struct process *process, struct container *container)
 {
-	*process = (struct process){.container = container, .exited_at = EXITED_NEVER};
+	*process = (struct process){
+		.container = container, .exited_at = EXITED_NEVER, .input = -1};
 	for (int i = 0; i < 3; i++)
 		stream_init(&process->streams[i]);
 }
@@ -94,8 +95,7 @@ void container_free(struct container *container)
 		link = &(*link)->next;
 	*link = container->next;
 	container->server->n_containers--;
-	for (int i = 0; i < 3; i++)
-		stream_stop(&container->init.streams[i]);
+	process_stop_streams(&container->init);
 	free(container);
 }
 
@@ -118,16 +118,42 @@ static int stream_take(struct process *process, int i, int *source, int *sink, i
 	return 0;
 }
 
-/* Takes the ends that came with the create's report and begins to move bytes. */
-int process_streams(struct process *process, struct report_message *message)
+int process_take_output(struct process *process, struct report_message *message)
 {
-	int result = 0;
-	for (int i = 0; i < 3 && result == 0; i++) {
-		int first = ROLE_STDIN_SOURCE + i * (ROLE_STDOUT_SOURCE - ROLE_STDIN_SOURCE);
-		result = stream_take(process, i, &message->fds[first], &message->fds[first + 1],
-				     &message->fds[first + 2]);
-	}
+	int *fds = message->fds;
+	process->input = fds[ROLE_STDIN_SINK];
+	fds[ROLE_STDIN_SINK] = -1;
+	int result = stream_take(process, 1, &fds[ROLE_STDOUT_SOURCE], &fds[ROLE_STDOUT_SINK],
+				 &fds[ROLE_STDOUT_KEEPER]);
+	if (result == 0)
+		result = stream_take(process, 2, &fds[ROLE_STDERR_SOURCE], &fds[ROLE_STDERR_SINK],
+				     &fds[ROLE_STDERR_KEEPER]);
 	return result;
+}
+
+int process_take_input(struct process *process, struct report_message *message)
+{
+	int *fds = message->fds;
+	int result = stream_take(process, 0, &fds[ROLE_STDIN_SOURCE], &process->input,
+				 &fds[ROLE_STDIN_KEEPER]);
+	if (process->input_closed)
+		stream_close_keeper(&process->streams[0]);
+	return result;
+}
+
+void process_close_input(struct process *process)
+{
+	process->input_closed = true;
+	stream_close_keeper(&process->streams[0]);
+}
+
+void process_stop_streams(struct process *process)
+{
+	for (int i = 0; i < 3; i++)
+		stream_stop(&process->streams[i]);
+	if (process->input >= 0)
+		close(process->input);
+	process->input = -1;
 }
 
 /* What the process wrote has reached containerd's FIFOs, all of it. */

@@ -109,14 +109,14 @@ static void last_closed(void *userdata)
 static void monitor_ready(struct ttrpc_watch *watch, uint32_t events)
 {
 	struct server *server = container_of(watch, struct server, monitor_watch);
-	struct report_message message;
+	struct report_message *message = &server->message;
 	(void)events;
-	int result = report_receive(server->monitor_fd, &message, MSG_DONTWAIT);
+	int result = report_receive(server->monitor_fd, message, MSG_DONTWAIT);
 	if (result == -EAGAIN)
 		return;
 	if (result == 0) {
-		result = operation_report(server, &message);
-		report_deinit(&message);
+		result = operation_report(server, message);
+		report_deinit(message);
 	}
 	if (result < 0)
 		ttrpc_loop_stop(&server->loop, result);
@@ -183,6 +183,7 @@ static int signals_prepare(void)
 static int server_init(struct server *server, const struct server_parameters *parameters)
 {
 	server->config = parameters->config;
+	server->message.text = server->text;
 	server->monitor_fd = parameters->monitor_fd;
 	server->pid = getpid();
 	server->signal_fd = signals_prepare();

@@ -61,6 +61,8 @@ struct process {
 	int64_t exited_at; /* EXITED_NEVER until the exit */
 	uint32_t exited_at_nanos;
 	const char *paths[3]; /* standard input, output, error, as the client named them */
+	int input;            /* the pipe that standard input will go to; -1: none, or it flows */
+	bool input_closed;    /* CloseIO came before it flowed */
 	struct stream streams[3];
 	struct waiter *waiters;
 };
@@ -124,6 +126,8 @@ struct server {
 		SERVER_CLOSING, /* the socket is being unlinked */
 		SERVER_ENDING,  /* what is owed is being sent */
 	} phase;
+	struct report_message message; /* the one that is being read */
+	char text[RUNTIME_ERROR_MAX];  /* of it */
 };
 
 /* server.c */
@@ -135,6 +139,9 @@ int task_register(struct server *server);
 
 /* The last bytes of the process's output have gone: a delete may wait for that. */
 void task_drained(struct process *process);
+
+/* A memfd with these bytes that nobody can change any more; or a negative errno. */
+int payload_seal(const void *bytes, size_t size);
 
 /* operation.c. operation_new(): NULL without memory. */
 struct operation *operation_new(struct server *server, struct container *container,
@@ -158,7 +165,11 @@ void container_free(struct container *container);
 const char *process_refusal(const struct process *process, enum process_request request);
 void process_exited(struct process *process, const struct report *report);
 int process_wait(struct process *process, struct ttrpc_call *call);
-int process_streams(struct process *process, struct report_message *message);
+/* Take the descriptors that a create or start brought, and let bytes flow. */
+int process_take_output(struct process *process, struct report_message *message);
+int process_take_input(struct process *process, struct report_message *message);
+void process_close_input(struct process *process);
+void process_stop_streams(struct process *process);
 bool process_drained(const struct process *process);
 int process_answer_wait(const struct process *process, struct ttrpc_call *call);
 

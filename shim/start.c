@@ -17,6 +17,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -65,8 +66,12 @@ static int learn(struct start *start)
 					config->namespace_, &start->failure);
 	if (result == 0)
 		result = config_json_read("config.json", &start->spec, &start->failure);
-	/* a sandbox that is no container has none */
-	return result == -ENOENT ? 0 : result;
+	if (result != -ENOENT)
+		return result;
+	/* only since BootstrapParams are there sandboxes that are no containers and have none */
+	return start->bootstrap.params ? 0
+				       : failure_set(&start->failure, "cannot read config.json: %s",
+						     failure_errno(ENOENT));
 }
 
 static int addresses_make(struct start *start, char path[static ADDRESS_PATH_SIZE])
@@ -188,20 +193,18 @@ static void start_undo(struct start *start)
 	endpoint_remove(&start->endpoint);
 }
 
-int start_main(const struct shim_config *config)
+/* Not inlined: its frame is not to lie on the stack that the monitor inherits. */
+static __attribute__((noinline)) int start_rest(const struct shim_config *config,
+						struct monitor_handle monitor)
 {
 	struct start start;
-	struct monitor_handle monitor;
 
-	int result = monitor_spawn(config, &monitor);
-	if (result < 0)
-		return main_fail(config, "cannot fork: %s", failure_errno(-result));
 	/* a reader of the answer that is gone is an error like another, to be cleaned up after */
 	signal(SIGPIPE, SIG_IGN);
 	start = (struct start){.config = config, .monitor = monitor, .endpoint = {.fd = -1}};
 	bootstrap_init(&start.bootstrap);
 
-	result = start_run(&start);
+	int result = start_run(&start);
 	if (result != 0) {
 		start_undo(&start);
 		result = main_report(config, &start.failure, result);
@@ -210,4 +213,15 @@ int start_main(const struct shim_config *config)
 	config_json_deinit(&start.spec);
 	bootstrap_deinit(&start.bootstrap);
 	return result;
+}
+
+int start_main(const struct shim_config *config)
+{
+	struct monitor_handle monitor;
+	/* what a caller did not close would be kept open for as long as the shim lives */
+	syscall(SYS_close_range, STDERR_FILENO + 1u, ~0u, 0u);
+	int result = monitor_spawn(config, &monitor);
+	if (result < 0)
+		return main_fail(config, "cannot fork: %s", failure_errno(-result));
+	return start_rest(config, monitor);
 }

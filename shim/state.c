@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #define STATE_LINE_MAX (ID_SIZE + 96)
+#define STATE_SIZE_MAX (STATE_PROCESSES_MAX * STATE_LINE_MAX)
 #define STATE_HEADER "mote-task 1\n"
 
 static int file_path(const char *bundle, const char *name, char path[static PATH_MAX])
@@ -139,28 +140,38 @@ static int process_parse(const char *line, struct state_process *process)
 	return 0;
 }
 
-int state_read(const char *bundle, struct state *ret_state)
+static int state_parse(char *text, struct state *ret_state)
 {
-	static char text[sizeof(STATE_HEADER) + STATE_PROCESSES_MAX * STATE_LINE_MAX];
-	size_t size = 0;
-	int result = file_read(bundle, "mote.task", text, sizeof(text) - 1, &size);
-	if (result < 0)
-		return result;
-	text[size] = 0;
-	if (strncmp(text, STATE_HEADER, sizeof(STATE_HEADER) - 1) != 0)
+	const size_t header = sizeof(STATE_HEADER) - 1;
+	char *line;
+	if (strncmp(text, STATE_HEADER, header) != 0)
 		return -EBADMSG;
-
+	text += header;
 	ret_state->n_processes = 0;
-	char *rest = text + sizeof(STATE_HEADER) - 1, *line;
-	while ((line = strsep(&rest, "\n")) && ret_state->n_processes < STATE_PROCESSES_MAX) {
+	while ((line = strsep(&text, "\n")) && ret_state->n_processes < STATE_PROCESSES_MAX) {
 		if (*line < '0' || *line > '9')
 			continue;
-		result = process_parse(line, &ret_state->processes[ret_state->n_processes]);
+		int result = process_parse(line, &ret_state->processes[ret_state->n_processes]);
 		if (result < 0)
 			return result;
 		ret_state->n_processes++;
 	}
 	return 0;
+}
+
+int state_read(const char *bundle, struct state *ret_state)
+{
+	size_t size = 0;
+	char *text = malloc(STATE_SIZE_MAX + 1);
+	if (!text)
+		return -ENOMEM;
+	int result = file_read(bundle, "mote.task", text, STATE_SIZE_MAX, &size);
+	if (result == 0) {
+		text[size] = 0;
+		result = state_parse(text, ret_state);
+	}
+	free(text);
+	return result;
 }
 
 int state_write_runtime(const char *bundle, const void *bytes, size_t size)

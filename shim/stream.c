@@ -62,7 +62,7 @@ void stream_stop(struct stream *stream)
  * For a sink that splice refuses: a file opened with O_APPEND. A file that cannot take the bytes (full
  * disk) loses them: the container is not to be stopped by it.
  */
-static ssize_t copy(int source, int sink)
+static __attribute__((noinline)) ssize_t copy(int source, int sink)
 {
 	char buffer[COPY_SIZE];
 	ssize_t size = read(source, buffer, sizeof(buffer));

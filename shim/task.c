@@ -13,6 +13,7 @@
 #include "api/task.h"
 #include "proto/events.pb-c.h"
 #include "shim/config.h"
+#include "shim/log.h"
 #include "shim/server.h"
 #include "shim/task.h"
 #include "shim/version.h"
@@ -119,6 +120,10 @@ static void start_done(struct operation *operation, struct report_message *messa
 	if (!task_report_failed(operation, message)) {
 		process->state = PROCESS_RUNNING;
 		process->started = true;
+		int result = process_take_input(process, message);
+		if (result < 0)
+			log_write(SHIM_LOG_ERROR, process->container->id,
+				  "standard input is not served: %s", strerror(-result));
 		publish_start(process);
 		Containerd__Task__V2__StartResponse response =
 			CONTAINERD__TASK__V2__START_RESPONSE__INIT;
@@ -145,6 +150,8 @@ static int handle_start(struct ttrpc_call *call, const Containerd__Task__V2__Sta
 	struct operation *operation = task_operation(call, process->container, &kind);
 	if (!operation)
 		return -ENOMEM;
+	if (process->input >= 0)
+		operation->payload_fd = payload_seal(process->paths[0], strlen(process->paths[0]));
 	operation_submit(operation);
 	return 0;
 }
@@ -275,7 +282,7 @@ static int handle_close_io(struct ttrpc_call *call,
 	struct process *process = task_process(call, request->id, request->exec_id);
 	if (!process)
 		return 0;
-	stream_close_keeper(&process->streams[0]);
+	process_close_input(process);
 	return reply_empty(call);
 }
 

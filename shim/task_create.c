@@ -24,29 +24,6 @@
 #define PID_TAG (6 << 3)
 #define PID_SIZE 6
 
-static int payload_seal(const void *bytes, size_t size)
-{
-	int fd = memfd_create("request", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	if (fd < 0)
-		return -errno;
-	const char *next = bytes;
-	while (size > 0) {
-		ssize_t n = write(fd, next, size);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			break;
-		next += n;
-		size -= (size_t)n;
-	}
-	if (size > 0 || fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) < 0) {
-		int result = -errno;
-		close(fd);
-		return result;
-	}
-	return fd;
-}
-
 /* The request is gone when the pid is known, so the event is packed now, without it. */
 static int event_pack(struct operation *operation,
 		      const Containerd__Task__V2__CreateTaskRequest *request)
@@ -98,10 +75,10 @@ static void created(struct operation *operation, struct report_message *message)
 	process->pid = message->report.pid;
 	process->state = PROCESS_CREATED;
 	process->private_pids = message->report.flags & REPORT_PRIVATE_PIDS;
-	int result = process_streams(process, message);
+	int result = process_take_output(process, message);
 	if (result < 0)
 		log_write(SHIM_LOG_ERROR, operation->container->id,
-			  "standard input and output are not served: %s", strerror(-result));
+			  "standard output is not served: %s", strerror(-result));
 	event_publish(operation, (uint32_t)process->pid);
 
 	Containerd__Task__V2__CreateTaskResponse response =

@@ -51,8 +51,7 @@ static void finish(struct operation *operation)
 	struct container *container = operation->container;
 	struct server *server = container->server;
 
-	for (int i = 0; i < 3; i++)
-		stream_stop(&container->init.streams[i]);
+	process_stop_streams(&container->init);
 	publish_delete(&container->init);
 	if (operation->call)
 		answer(operation->call, &container->init);

@@ -32,7 +32,7 @@ enum container_need {
 
 struct verb_rule {
 	enum container_need need;
-	bool payload;   /* a sealed memfd comes with it */
+	enum { PAYLOAD_NONE, PAYLOAD_MAY, PAYLOAD_MUST } payload; /* a sealed memfd */
 	bool exclusive; /* not while another exclusive verb of the container runs */
 	bool hold;      /* exits of the container wait for the report */
 	int (*act)(struct monitor *monitor, const struct verb *verb); /* NULL: a worker does it */
@@ -47,9 +47,12 @@ static const struct verb_rule rules[VERB_MAX] = {
 	 * with mounts below its own rootfs and the runtime named in the request: what containerd may
 	 * ask for. The worker parses the request and checks the bundle's path against the id.
 	 */
-	[VERB_CREATE] = {.need = NEED_FRESH, .payload = true, .exclusive = true, .hold = true},
-	/* Lets run what was created: containerd could as well. */
-	[VERB_START] = {.need = NEED_LIVE, .exclusive = true, .hold = true},
+	[VERB_CREATE] = {.need = NEED_FRESH, .payload = PAYLOAD_MUST, .exclusive = true, .hold = true},
+	/*
+	 * Lets run what was created, and opens the FIFO that is to be its standard input: a path, which
+	 * create takes from the server as well.
+	 */
+	[VERB_START] = {.need = NEED_LIVE, .payload = PAYLOAD_MAY, .exclusive = true, .hold = true},
 	/* Reaches only processes of a container that this pair made, through its runtime. */
 	[VERB_KILL] = {.need = NEED_LIVE},
 	/* Undoes a create of this pair. */
@@ -206,7 +209,8 @@ static const char *verb_wrong(struct monitor *monitor, const struct verb *verb, 
 		return "bad id";
 	if (verb->exec_id[0] != 0)
 		return "exec id where none belongs";
-	if (rule->payload ? payload_fd < 0 || !payload_valid(payload_fd) : payload_fd >= 0)
+	if (payload_fd < 0 ? rule->payload == PAYLOAD_MUST
+			   : rule->payload == PAYLOAD_NONE || !payload_valid(payload_fd))
 		return "bad payload";
 	if (rule->need != NEED_NONE)
 		container = children_find(&monitor->children, verb->id);

@@ -11,6 +11,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -25,6 +26,7 @@
 #include "proto/task.pb-c.h"
 #include "shim/config_json.h"
 #include "shim/failure.h"
+#include "shim/fifo.h"
 #include "shim/log.h"
 #include "shim/pair.h"
 #include "shim/unmount.h"
@@ -39,11 +41,36 @@ static int work_create(const struct job *job, struct runtime_task *task,
 	return worker_create(job, task, message);
 }
 
+/*
+ * Standard input begins to flow with start, not with create as in the stock shim: a client that writes
+ * all it has at once may want to call CloseIO before it has create's answer, cannot, and the end of
+ * input is lost (`echo hi | ctr run ... cat` hangs now and then).
+ */
+static int input_open(const struct job *job, struct runtime_task *task,
+		      struct report_message *message)
+{
+	char path[PATH_MAX];
+	struct fifo_ends ends = FIFO_ENDS_NULL;
+	struct failure failure;
+	if (job->payload_fd < 0)
+		return 0;
+	ssize_t size = pread(job->payload_fd, path, sizeof(path) - 1, 0);
+	if (size < 0)
+		return -errno;
+	path[size] = 0;
+	int result = fifo_open(path, FIFO_STDIN, &ends, &failure);
+	if (result == FAILURE_REFUSED)
+		return runtime_fail(task, RUNTIME_UNKNOWN, "%s", failure.text);
+	message->fds[ROLE_STDIN_SOURCE] = ends.fd;
+	message->fds[ROLE_STDIN_KEEPER] = ends.keeper;
+	return result;
+}
+
 static int work_start(const struct job *job, struct runtime_task *task,
 		      struct report_message *message)
 {
-	(void)message;
-	return job->config->runtime->start(task);
+	int result = input_open(job, task, message);
+	return result == 0 ? job->config->runtime->start(task) : result;
 }
 
 static int work_kill(const struct job *job, struct runtime_task *task,
@@ -181,6 +208,9 @@ void worker_run(const struct job *job)
 	struct report_message message;
 	work_fn work = work_find(job->config->runtime, job->verb->type);
 
+	char text[RUNTIME_ERROR_MAX];
+
+	message.text = text;
 	report_init(&message);
 	setrlimit(RLIMIT_NOFILE, job->files);
 	int result = task_init(&task, job);
@@ -196,5 +226,5 @@ void worker_run(const struct job *job)
 	}
 	message.report.type = REPORT_DONE;
 	message.report.tag = job->verb->tag;
-	report_send(job->report_fd, &message, 0);
+	report_send(job->report_fd, &message.report, message.fds, message.text, 0);
 }

@@ -6,7 +6,8 @@
  *   mounts     rootfs, in the request's order
  *   pipes      one for each stream that has a path; /dev/null for the others
  *   runtime    create
- *   FIFOs      containerd's ends, opened after the runtime's create as the stock shim does
+ *   FIFOs      containerd's ends of standard output and error, opened after the runtime's create as
+ *              the stock shim does; that of standard input is opened by start, see worker.c
  *   report     the pid, whether the PID namespace is private, all ends that the server pumps
  */
 #include "shim/worker_create.h"
@@ -150,19 +151,16 @@ static void pipes_close(struct creation *creation)
 
 static int fifos_open(struct creation *creation)
 {
-	/* standard input last: its reader and keeper need nobody to be there */
-	static const enum fifo_stream order[] = {FIFO_STDOUT, FIFO_STDERR, FIFO_STDIN};
-	for (int i = 0; i < 3; i++) {
-		enum fifo_stream stream = order[i];
+	for (int stream = FIFO_STDOUT; stream <= FIFO_STDERR; stream++) {
 		struct fifo_ends ends = FIFO_ENDS_NULL;
 		struct failure failure;
 		if (!creation->paths.path[stream][0])
 			continue;
-		int result = fifo_open(creation->paths.path[stream], stream, &ends, &failure);
+		int result = fifo_open(creation->paths.path[stream], (enum fifo_stream)stream,
+				       &ends, &failure);
 		if (result != 0)
 			return refuse(creation->task, result, &failure);
-		bool input = stream == FIFO_STDIN;
-		creation->message->fds[input ? source_roles[stream] : sink_roles[stream]] = ends.fd;
+		creation->message->fds[sink_roles[stream]] = ends.fd;
 		creation->message->fds[keeper_roles[stream]] = ends.keeper;
 	}
 	return 0;
@@ -181,10 +179,9 @@ static bool pids_private(void)
 /* Undoes what was done, keeping the error that the client is to see. */
 static int creation_undo(struct creation *creation, bool runtime_ran, int error)
 {
-	static struct runtime_task kept;
+	struct runtime_task kept = *creation->task;
 	struct failure failure;
 
-	kept = *creation->task;
 	if (runtime_ran)
 		creation->job->config->runtime->remove(creation->task, true);
 	pipes_close(creation);

@@ -44,7 +44,9 @@ void *arena_alloc(struct arena *arena, size_t size); /* NULL: limit or no memory
 ProtobufCMessage *arena_unpack(struct arena *arena, const ProtobufCMessageDescriptor *descriptor,
 			       const uint8_t *data, size_t size);
 
-/* The same, bounded alike, but from the heap; for protobuf_c_message_free_unpacked(message, NULL). */
+/*
+ * The same, bounded alike, but from the heap; for protobuf_c_message_free_unpacked(message, NULL).
+ */
 ProtobufCMessage *arena_unpack_heap(struct arena *arena,
 				    const ProtobufCMessageDescriptor *descriptor,
 				    const uint8_t *data, size_t size);

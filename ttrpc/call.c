@@ -51,7 +51,10 @@ void call_send_status(struct connection *connection, uint32_t id, enum ttrpc_cod
 		return;
 	text = start + FRAME_HEADER_SIZE + (size - text_size);
 	text_format((char *)text, text_size + 1, format, arguments);
-	/* What cutting left of a character becomes question marks, as do bytes that never were one. */
+	/*
+	 * A text that isn't UTF-8, also one that was cut inside a character, would cost the peer
+	 * the code.
+	 */
 	text_repair_utf8((char *)text, text_size);
 	write_header(start, id, size);
 	envelope_status_write(start + FRAME_HEADER_SIZE, code, text_size);

@@ -5,8 +5,9 @@
  * The inside of a client, shared by client.c (the object and its connection), client_call.c (what
  * waits on it), client_sync.c (calls that block) and connect.c.
  *
- * Entries from the loop and from blocking calls are between client_enter() and client_leave(), as a
- * callback may free the client: its calls end at once then, its memory goes with the outermost leave.
+ * Entries from the loop and from blocking calls are between client_enter() and client_leave(), as
+ * a callback may free the client: its calls end at once then, its memory goes with the outermost
+ * leave.
  */
 #include "ttrpc/arena.h"
 #include "ttrpc/conn.h"

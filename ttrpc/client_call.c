@@ -4,8 +4,8 @@
  * the order of writing, odd and increasing. However a call ends, its id is forgotten first: a frame
  * for it that comes later is counted and dropped.
  *
- * A call that can't be sent (too large, no id left) fails like one that was sent, later and from the
- * loop: a timer that is due at once does that. Nothing of it is written and no id is used up.
+ * A call that can't be sent (too large, no id left) fails like one that was sent, later and from
+ * the loop: a timer that is due at once does that. Nothing of it is written and no id is used up.
  */
 #include <errno.h>
 #include <stdlib.h>

@@ -268,7 +268,9 @@ static void conn_deliver(struct conn *conn)
 	}
 }
 
-/* Bytes received, with ret_full set if there was no room for more; 0: nothing there, or an error. */
+/*
+ * Bytes received, with ret_full set if there was no room for more; 0: nothing there, or an error.
+ */
 static size_t conn_receive(struct conn *conn, bool *ret_full)
 {
 	struct conn_buffers *buffers = conn->buffers;

@@ -2,9 +2,9 @@
 #ifndef TTRPC_CONN_H
 #define TTRPC_CONN_H
 /*
- * One connected socket: steps that read frames from it, and what waits to be written to it. A server
- * has many, a client one; their owner's buffers are shared by all conns of the owner, so an idle
- * conn costs its struct and nothing else.
+ * One connected socket: steps that read frames from it, and what waits to be written to it. A
+ * server has many, a client one; their owner's buffers are shared by all conns of the owner, so an
+ * idle conn costs its struct and nothing else.
  *
  *   open     error is 0. Frames are given to the class; conn_reserve() has room for answers.
  *   broken   error is why. Nothing is read or written any more. Whatever finds the break only notes
@@ -74,7 +74,10 @@ void conn_step(struct conn *conn, uint32_t events);
 /* What to poll for. */
 uint32_t conn_events(const struct conn *conn);
 
-/* Room for size bytes, to be followed by conn_commit() of at most as many; NULL: the conn is broken. */
+/*
+ * Room for size bytes, to be followed by conn_commit() of at most as many; NULL: the conn is
+ * broken.
+ */
 uint8_t *conn_reserve(struct conn *conn, size_t size);
 void conn_commit(struct conn *conn, size_t size);
 

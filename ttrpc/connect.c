@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Connecting to a unix socket by the addresses that containerd's world writes down: a path,
- * "unix://" and a path, or "@" and an abstract name (also behind "unix://"). An abstract name has no
- * NUL at its end.
+ * "unix://" and a path, or "@" and an abstract name (also behind "unix://"). An abstract name has
+ * no NUL at its end.
  */
 #include <errno.h>
 #include <stddef.h>

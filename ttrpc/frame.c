@@ -6,8 +6,8 @@
  *   body     the data of current goes to a buffer of its own (body not NULL)
  *   skip     the data of current is too long and is thrown away (skip > 0)
  *
- * body also holds the data of a frame that was just handed out, until the next call; then received
- * equals the frame's length and delivered is what tells the two apart: current.data is set.
+ * A frame's data is the caller's until the next call. Where it is in body, current.data is set for
+ * that long, and body is freed then.
  */
 #include "ttrpc/frame.h"
 

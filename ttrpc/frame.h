@@ -71,8 +71,8 @@ void frame_reader_deinit(struct frame_reader *reader);
 void frame_reader_begin(struct frame_reader *reader, uint8_t *scratch);
 
 /*
- * Where the next bytes go: fills one or two of space[2], returns how many. The unread bytes are moved
- * to the front of scratch, which may be another, larger one than before.
+ * Where the next bytes go: fills one or two of space[2], returns how many. The unread bytes are
+ * moved to the front of scratch, which may be another, larger one than before.
  */
 int frame_reader_space(struct frame_reader *reader, uint8_t *scratch, size_t scratch_size,
 		       struct iovec *space);

@@ -3,10 +3,10 @@
  * Listening sockets. A connection is accepted, its peer's credentials are looked at, and only then
  * is anything allocated for it.
  *
- * A connection that can't be accepted stays in the kernel's backlog and keeps the listener readable,
- * so when descriptors, memory or the limit of connections are used up the listeners aren't watched
- * (paused) until a connection closes or, where somebody else may give back what is missing, the
- * retry timer fires.
+ * A connection that can't be accepted stays in the kernel's backlog and keeps the listener
+ * readable, so when descriptors, memory or the limit of connections are used up the listeners
+ * aren't watched (paused) until a connection closes or, where somebody else may give back what is
+ * missing, the retry timer fires.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -97,14 +97,34 @@ static bool listener_accept(struct listener *listener)
 	}
 }
 
+/* Closes it; the caller takes it out of the list. */
+static void listener_free(struct listener *listener)
+{
+	int fd = listener->watch.fd;
+
+	ttrpc_watch_remove(&listener->watch);
+	close(fd);
+	free(listener);
+}
+
+/* Somebody shut the socket down: it would report that for ever, and never listen again. */
+static void listener_end(struct listener *listener)
+{
+	struct listener **place = &listener->server->listeners;
+
+	while (*place != listener)
+		place = &(*place)->next;
+	*place = listener->next;
+	listener_free(listener);
+}
+
 static void listener_event(struct ttrpc_watch *watch, uint32_t events)
 {
 	struct listener *listener = container_of(watch, struct listener, watch);
 	struct ttrpc_server *server = listener->server;
 
-	/* A listening socket that hung up (shutdown) can't be waited for: it always reports that. */
-	if (events & (EPOLLHUP | EPOLLERR)) {
-		ttrpc_watch_remove(watch);
+	if (events & EPOLLHUP) {
+		listener_end(listener);
 		return;
 	}
 	server_enter(server);
@@ -142,12 +162,8 @@ void ttrpc_server_stop_listening(struct ttrpc_server *server)
 	struct listener *listener;
 
 	while ((listener = server->listeners)) {
-		int fd = listener->watch.fd;
-
 		server->listeners = listener->next;
-		ttrpc_watch_remove(&listener->watch);
-		close(fd);
-		free(listener);
+		listener_free(listener);
 	}
 	ttrpc_timer_clear(&server->accept_timer);
 	server->accept_paused = false;

@@ -40,8 +40,7 @@ struct ttrpc_loop {
 struct ttrpc_watch {
 	struct ttrpc_loop *loop; /* NULL: not added */
 	int fd;
-	uint32_t
-		events; /* EPOLLIN, EPOLLOUT, ...: what the kernel was asked for; 0 only HUP and ERR */
+	uint32_t events; /* EPOLLIN, EPOLLOUT, ...: what was asked for; 0: only HUP and ERR */
 	ttrpc_watch_fn callback;
 };
 
@@ -60,8 +59,8 @@ int ttrpc_loop_init(struct ttrpc_loop *loop);
 void ttrpc_loop_deinit(struct ttrpc_loop *loop); /* every watch and timer must be gone */
 
 /*
- * For another loop to drive this one: the descriptor that becomes readable when a turn would find an
- * event, and the milliseconds until a turn is due for the sake of a timer (-1: none is set).
+ * For another loop to drive this one: the descriptor that becomes readable when a turn would find
+ * an event, and the milliseconds until a turn is due for the sake of a timer (-1: none is set).
  */
 int ttrpc_loop_fd(const struct ttrpc_loop *loop);
 int ttrpc_loop_timeout(const struct ttrpc_loop *loop);

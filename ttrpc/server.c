@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The server object. It allocates itself, a few bytes for each service and listener, and a struct for
- * each connection; all buffers are shared by the connections, of which one is worked on at a time.
+ * The server object. It allocates itself, a few bytes for each service and listener, and a struct
+ * for each connection; all buffers are shared by the connections, of which one is worked on at a
+ * time.
  */
 #include "ttrpc/server.h"
 

@@ -126,7 +126,10 @@ void listeners_resume(struct ttrpc_server *server);
 int connection_new(struct ttrpc_server *server, int fd, const struct ucred *peer);
 void connection_free(struct connection *connection); /* cancels its calls */
 
-/* Sends a status for id; a call that is under way with that id gets it as its answer and is cancelled. */
+/*
+ * Sends a status for id; a call that is under way with that id gets it as its answer and is
+ * cancelled.
+ */
 void connection_refuse(struct connection *connection, uint32_t id, enum ttrpc_code code,
 		       const char *format, ...) __attribute__((format(printf, 4, 5)));
 

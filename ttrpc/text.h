@@ -13,7 +13,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* As vsnprintf: writes at most size bytes, the last one NUL; returns the length of the whole text. */
+/*
+ * As vsnprintf: writes at most size bytes, the last one NUL; returns the length of the whole text.
+ */
 size_t text_format(char *buffer, size_t size, const char *format, va_list arguments)
 	__attribute__((format(printf, 3, 0)));
 

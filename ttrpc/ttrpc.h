@@ -93,14 +93,17 @@ enum ttrpc_policy {
 /* ---- server ---- */
 struct ttrpc_server;
 
-/* The loop must outlive the server. free(): closes listeners and connections, cancels the calls. */
+/*
+ * The loop must outlive the server. The policy compares with the ids that this process has now.
+ * free(): closes listeners and connections, cancels the calls; also from within a handler.
+ */
 int ttrpc_server_new(struct ttrpc_loop *loop, enum ttrpc_policy policy,
 		     struct ttrpc_server **ret_server);
 struct ttrpc_server *ttrpc_server_free(struct ttrpc_server *server); /* returns NULL; takes NULL */
 
 /*
- * handlers: the generated struct of this service (or of one with the same methods in the same order),
- * not copied. -EEXIST if the name is registered.
+ * handlers: the generated struct of this service (or of one with the same methods in the same
+ * order), not copied. -EEXIST if the name is registered.
  */
 int ttrpc_server_register(struct ttrpc_server *server, const struct ttrpc_service *service,
 			  const void *handlers, void *userdata);
@@ -181,18 +184,26 @@ struct ttrpc_status {
 typedef void (*ttrpc_done_fn)(void *userdata, const struct ttrpc_status *status,
 			      const ProtobufCMessage *response);
 
-/* Takes fd, a connected stream socket, on success. loop NULL: for _sync calls only. A client isn't
- * bound by TTRPC_WRITE_QUEUE_MAX: it always reads, so that the two ends can't wait for each other. */
+/*
+ * Takes fd, a connected stream socket, on success. loop NULL: for _sync calls only. A client isn't
+ * bound by TTRPC_WRITE_QUEUE_MAX: it always reads, so that the two ends can't wait for each other.
+ */
 int ttrpc_client_new(struct ttrpc_loop *loop, int fd, struct ttrpc_client **ret_client);
 struct ttrpc_client *ttrpc_client_free(
 	struct ttrpc_client *client); /* ends its calls: -ECANCELED */
 
-/* Blocks until connected or timeout (ns). address: a path, or "unix://" + path, or "@" + abstract name. */
+/*
+ * Blocks until connected or timeout (ns). address: a path, or "unix://" + path, or "@" + abstract
+ * name.
+ */
 int ttrpc_client_connect(struct ttrpc_loop *loop, const char *address, uint64_t timeout,
 			 struct ttrpc_client **ret_client);
 
-/* Called in the loop once, when the connection ended for whatever reason but ttrpc_client_free(), after
- * its calls were ended. error: -EPIPE the peer closed, -ECONNABORTED it did in the middle of a frame. */
+/*
+ * Called in the loop once, when the connection ended for whatever reason but ttrpc_client_free(),
+ * after its calls were ended. error: -EPIPE the peer closed, -ECONNABORTED it did in the middle of
+ * a frame.
+ */
 void ttrpc_client_on_close(struct ttrpc_client *client, void (*callback)(void *userdata, int error),
 			   void *userdata);
 
@@ -205,10 +216,12 @@ int ttrpc_client_call(struct ttrpc_client *client, const struct ttrpc_service *s
 		      const struct ttrpc_method *method, const struct ttrpc_options *options,
 		      const ProtobufCMessage *request, ttrpc_done_fn done, void *userdata);
 
-/* ret_response is the caller's, to be freed with protobuf_c_message_free_unpacked(x, NULL), and is
- * set if the code is OK. Returns 0 if an answer came (see ret_status->code), else the negative errno
- * that is also in it. A client with a loop handles its other calls' answers meanwhile. Not from a
- * callback of the same client: -EBUSY. */
+/*
+ * ret_response is the caller's, to be freed with protobuf_c_message_free_unpacked(x, NULL), and is
+ * set if the code is OK. Returns 0 if an answer came (see ret_status->code), else the negative
+ * errno that is also in it. A client with a loop handles its other calls' answers meanwhile. Not
+ * from a callback of the same client: -EBUSY.
+ */
 int ttrpc_client_call_sync(struct ttrpc_client *client, const struct ttrpc_service *service,
 			   const struct ttrpc_method *method, const struct ttrpc_options *options,
 			   const ProtobufCMessage *request, ProtobufCMessage **ret_response,

@@ -98,9 +98,8 @@ killed_in_create() {
 	same "exit code of ctr" 1 $status
 	wait_for 5 task_unknown in_create
 	ctr container rm in_create 2>/dev/null || true
-	must_become 5 "the runtime has ended" no_process_named "$wrapper"
+	must_become 5 "the runtime has ended" none_of "/bin/bash $wrapper"
 }
-no_process_named() { ! grep -qsF "$1" /proc/[0-9]*/cmdline; }
 server_killed_in_create() { killed_in_create server "$1"; }
 monitor_killed_in_create() { killed_in_create monitor "$1"; }
 scenario --mote server_killed_in_create runc crun

@@ -20,6 +20,7 @@
 #              MOTE_BUILD    the folder with the shims (build)
 #              MOTE_DAEMONS  what to source for containerd, ctr, runc and crun (build/daemons/env.sh)
 #              MOTE_ONLY     run only the scenarios whose name matches this regular expression
+#              MOTE_PATIENCE how many times longer to wait for anything, on a slow machine (1)
 
 set -u
 LIB=$(readlink -f "${BASH_SOURCE[0]}")

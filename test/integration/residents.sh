@@ -77,8 +77,9 @@ scenario --mote names runc skeleton
 descriptor_limit() {
 	local soft
 	soft=$(ulimit -S -n)
-	ulimit -S -n 500
 	hand_shim "$1"
+	sink_start
+	ulimit -S -n 500
 	wrapper_make runtime runc "*' create '*) ulimit -S -n >$SCRATCH/limit ;;"
 	hand_bundle limit
 	hand_start limit
@@ -100,6 +101,7 @@ scenario --mote descriptor_limit runc
 # systemd, descriptors.
 inheritance() {
 	hand_shim "$1"
+	sink_start
 	hand_bundle inherit /bin/busybox sleep 1000
 	wrapper_make runtime "$1" "*' create '*) env >$SCRATCH/env; ls -l /proc/self/fd >$SCRATCH/fd;
 		grep -e Sig -e Seccomp /proc/self/status >$SCRATCH/status ;;"
@@ -203,7 +205,7 @@ malformed_frames() {
 	frame 00000010 01 01 00 'xx' >cut-off
 	printf '\x00\x00' >two-bytes
 	head -c 100000 /dev/urandom >noise
-	yes 'GET / HTTP/1.0' | head -c 100000 >text
+	head -c 100000 < <(yes 'GET / HTTP/1.0') >text
 	local file pids
 	pids=$(shim_pids)
 	for file in *-* unknown-type response data two-bytes noise text; do
@@ -221,13 +223,13 @@ unknown_calls() {
 	"$TASK" --service some.Service "$ADDRESS" State id=unknown >out 2>&1 || status=$?
 	same "how a call of an unknown service ends" 1 $status
 	holds "its error" "error 12 service some.Service" "$(<out)"
-	refused 12 "not implemented" Pause id=unknown
-	refused 12 "not implemented" Resume id=unknown
-	refused 12 "not implemented" Exec id=unknown exec_id=x spec='{"args": ["true"]}'
-	refused 12 "not implemented" Update id=unknown resources='{}'
-	refused 12 "not implemented" Checkpoint id=unknown path=/tmp
-	refused 12 "not implemented" Stats id=unknown
-	refused 12 "not implemented" ResizePty id=unknown width=80 height=24
+	refused 12 "method Pause" Pause id=unknown
+	refused 12 "method Resume" Resume id=unknown
+	refused 12 "method Exec" Exec id=unknown exec_id=x spec='{"args": ["true"]}'
+	refused 12 "method Update" Update id=unknown resources='{}'
+	refused 12 "method Checkpoint" Checkpoint id=unknown path=/tmp
+	refused 12 "method Stats" Stats id=unknown
+	refused 12 "method ResizePty" ResizePty id=unknown width=80 height=24
 	same "status after them" 2 "$(field status State id=unknown)"
 	end_resident unknown
 }

@@ -46,7 +46,7 @@ holds() {
 
 # wait_for SECONDS COMMAND...: until the command succeeds; fails after the time
 wait_for() {
-	local deadline=$((SECONDS + $1 + 1))
+	local deadline=$((SECONDS + $1 * ${MOTE_PATIENCE:-1} + 1))
 	shift
 	until "$@" >/dev/null 2>&1; do
 		[ $SECONDS -lt $deadline ] || return 1
@@ -108,6 +108,16 @@ daemon_stop() {
 	kill -"$1" "$pid"
 	wait_for 10 process_gone "$pid"
 }
+
+# pids_of TEXT: the processes whose command line, with blanks between the words, begins so
+pids_of() {
+	local file
+	for file in /proc/[0-9]*/cmdline; do
+		[[ $(tr '\0' ' ' 2>/dev/null <"$file") != "$1"* ]] || cut -d/ -f3 <<<"$file"
+	done
+}
+none_of() { [ -z "$(pids_of "$1")" ]; }
+some_of() { ! none_of "$1"; }
 
 process_gone() { [ ! -e "/proc/$1" ]; }
 

@@ -411,6 +411,7 @@ scenario --mote delete_nothing runc crun skeleton
 
 delete_after_normal_end() {
 	hand_shim "$1"
+	sink_start
 	hand_bundle normal /bin/busybox sh -c "exit 3"
 	hand_start normal
 	hand_create normal
@@ -426,6 +427,7 @@ scenario --mote delete_after_normal_end runc crun skeleton
 # The exit that the pair recorded before both were killed is what delete tells.
 delete_after_both_killed() {
 	hand_shim "$1"
+	sink_start
 	hand_bundle recorded /bin/busybox sh -c "exit 3"
 	hand_bundle running
 	local pid number

@@ -231,6 +231,39 @@ full_disk() {
 }
 scenario --mote full_disk runc
 
+# A runtime that hangs: everything but its own container's calls goes on, and Delete ends it.
+hanging_create() {
+	begin "$1" hangs
+	local client status=0
+	wrapper_make runtime runc "*' create '*) exec sleep 1000 ;;"
+	"$TASK" "$ADDRESS" Create id=hangs bundle="$HAND/hangs" options.binary_name="$PWD/runtime" \
+		>created 2>&1 &
+	client=$!
+	must_become 5 "it hangs" some_of "sleep 1000"
+	timeout 2 "$TASK" "$ADDRESS" Connect id=hangs >/dev/null || fail "Connect waits"
+	timeout 2 "$TASK" "$ADDRESS" State id=hangs >out 2>&1 || [ $? -eq 1 ] || fail "State waits"
+	timeout 5 "$TASK" "$ADDRESS" Delete id=hangs >out 2>&1 || [ $? -eq 1 ] || fail "Delete waits"
+	wait $client || status=$?
+	same "how Create ended" 1 $status
+	must_become 5 "the runtime has ended" none_of "sleep 1000"
+	hand_shutdown hangs
+}
+scenario --mote hanging_create runc
+
+# The request's own time is over.
+create_with_deadline() {
+	begin "$1" late
+	wrapper_make runtime runc "*' create '*) exec sleep 1000 ;;"
+	status_of "$TASK" --timeout 500 "$ADDRESS" Create id=late bundle="$HAND/late" \
+		options.binary_name="$PWD/runtime"
+	same "how Create ended" 1 $STATUS
+	holds "its error" "error 4 " "$(<err)"
+	timeout 5 "$TASK" "$ADDRESS" Delete id=late >out 2>&1 || [ $? -eq 1 ] || fail "Delete waits"
+	must_become 5 "the runtime has ended" none_of "sleep 1000"
+	hand_shutdown late
+}
+scenario --mote create_with_deadline runc
+
 # ---- root file systems ----
 
 # mounted_as ID TYPE: what is mounted at the bundle's rootfs
@@ -244,7 +277,8 @@ rooted() {
 	local variant=$1 type=$2
 	shift 2
 	HAND_ROOT=rootfs
-	HAND_MOUNT="{\"destination\": \"/bin\", \"type\": \"bind\", \"source\": \"$ROOTFS/bin\", \"options\": [\"rbind\"]}"
+	HAND_MOUNT='{"destination": "/dev", "type": "tmpfs", "source": "tmpfs"}, '
+	HAND_MOUNT+="{\"destination\": \"/bin\", \"type\": \"bind\", \"source\": \"$ROOTFS/bin\", \"options\": [\"rbind\"]}"
 	begin "$variant" rooted
 	hand_create rooted "$@"
 	mounted_as rooted "$type"
@@ -277,12 +311,9 @@ scenario --mote read_only_bind_root skeleton
 
 # Forty lower folders with long names: more than a page of options.
 overlay_of_many() {
-	local number options=lowerdir=$ROOTFS base=$PWD/$(printf 'layer%.0s' {1..20})
-	for number in {1..40}; do
-		mkdir -p "$base$number"
-		options+=:$base$number
-	done
-	mkdir upper work
+	local number options base=$PWD/$(printf 'layer%.0s' {1..20})
+	mkdir -p upper work "$base"/{10..50} "$base"/10/{bin,dev,proc}
+	options=lowerdir=$(printf ":$base/%s" {10..50} | cut -c2-)
 	rooted "$1" overlay rootfs="overlay,overlay,$options,upperdir=$PWD/upper,workdir=$PWD/work"
 }
 scenario --mote overlay_of_many runc

@@ -301,7 +301,7 @@ static int task_call(int fd, const struct task_method *method, char **words)
 	return r;
 }
 
-/* Sends what standard input holds, then prints what comes until the end, or a second of silence. */
+/* Sends what standard input holds, then prints what comes until the end, or half a second of silence. */
 static int task_raw(int fd)
 {
 	struct pollfd polled = {.fd = fd, .events = POLLIN};
@@ -312,7 +312,7 @@ static int task_raw(int fd)
 		if (send(fd, data, (size_t)n, MSG_NOSIGNAL) != n)
 			return no_answer(-errno);
 	}
-	while (poll(&polled, 1, 1000) > 0) {
+	while (poll(&polled, 1, 500) > 0) {
 		n = recv(fd, data, sizeof(data), 0);
 		if (n <= 0)
 			return no_answer(n < 0 ? -errno : -ECONNRESET);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * How calls of the client and the client itself end: deadlines, a peer that goes or never reads, ids
- * that run out, freeing at any time.
+ * How calls of the client and the client itself end: deadlines, a peer that goes or never reads,
+ * ids that run out, freeing at any time.
  */
 #include "test/unit/client_fixture.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the client makes of each kind of frame that a peer may send it: a table of frames on the id of a
- * call under way, each sent whole and one byte at a time.
+ * What the client makes of each kind of frame that a peer may send it: a table of frames on the id
+ * of a call under way, each sent whole and one byte at a time.
  */
 #include "test/unit/client_fixture.h"
 

@@ -144,7 +144,10 @@ TEST(requests_with_everything_in_them)
 {
 	struct envelope_request request;
 
-	/* Any order; the last of a repeated field; unknown fields of each type, a group in a group. */
+	/*
+	 * Any order; the last of a repeated field; unknown fields of each type, a group in a
+	 * group.
+	 */
 	ASSERT_EQ(envelope_request_parse(SLICE("\x20\x05\x12\1x\n\1s\x12\1M"
 					       "\x78\x96\x01\x79"
 					       "12345678\x7a\2ab\x7d"

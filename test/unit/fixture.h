@@ -2,9 +2,9 @@
 #ifndef TEST_UNIT_FIXTURE_H
 #define TEST_UNIT_FIXTURE_H
 /*
- * For the tests of the ttrpc library: a server with one service in a loop of the test's own process,
- * and raw frames for talking to it. Nothing is ever waited for by time: a unix socket delivers at
- * once, so settle() turns the loop until it has nothing left to do.
+ * For the tests of the ttrpc library: a server with one service in a loop of the test's own
+ * process, and raw frames for talking to it. Nothing is ever waited for by time: a unix socket
+ * delivers at once, so settle() turns the loop until it has nothing left to do.
  *
  * The service, test.Echo, takes and answers google.protobuf.Any:
  *     Echo    the request        Empty   an empty message       Size  value's text: answer's size

@@ -96,13 +96,14 @@ TEST(report_keeps_descriptors_in_their_roles)
 	int pair[2], ends[2];
 	pair_make(pair);
 	ASSERT_EQ(pipe(ends), 0);
+	char text[RUNTIME_ERROR_MAX];
+	received.text = text;
 	report_init(&sent);
 	sent.report.type = REPORT_DONE;
 	sent.report.text_size = 5;
-	memcpy(sent.text, "hello", 5);
 	sent.fds[ROLE_STDOUT_SOURCE] = ends[0];
 	sent.fds[ROLE_STDERR_KEEPER] = ends[1];
-	ASSERT_EQ(report_send(pair[0], &sent, 0), 0);
+	ASSERT_EQ(report_send(pair[0], &sent.report, sent.fds, "hello", 0), 0);
 	ASSERT_EQ(report_receive(pair[1], &received, MSG_DONTWAIT), 0);
 	ASSERT_EQ(received.report.text_size, 5);
 	ASSERT_MEM(received.text, "hello", 5);
@@ -118,7 +119,9 @@ TEST(report_that_contradicts_itself_is_refused)
 {
 	static struct report_message received;
 	struct report report = {.type = REPORT_DONE, .text_size = 9};
+	char text[RUNTIME_ERROR_MAX];
 	int pair[2];
+	received.text = text;
 	pair_make(pair);
 	ASSERT_EQ(send(pair[0], &report, sizeof(report), 0), sizeof(report));
 	ASSERT_EQ(report_receive(pair[1], &received, MSG_DONTWAIT), -EBADMSG);

@@ -32,6 +32,7 @@ struct program {
 	const void *input;
 	size_t input_size;
 	const char *output;   /* a file instead of the pipe; NULL: none */
+	int leak;             /* a descriptor that it inherits besides 0, 1 and 2; 0: none */
 	const char *variable; /* NAME=VALUE of its environment; NULL: none */
 
 	/* what came of it */
@@ -144,7 +145,8 @@ static inline void program_run(struct program *program, const char *line)
 		dup2(out[1], 1);
 		dup2(err[1], 2);
 		for (int fd = 3; fd < 64; fd++)
-			close(fd);
+			if (fd != program->leak)
+				close(fd);
 		unsetenv("TTRPC_ADDRESS");
 		unsetenv("SCHED_CORE");
 		if (program->variable)

@@ -214,6 +214,25 @@ TEST(listeners_may_be_several_and_stop_alone)
 	fixture_deinit(&fixture);
 }
 
+TEST(listener_that_was_shut_down_is_closed)
+{
+	struct fixture fixture;
+	struct pollfd item;
+	int fd;
+
+	fixture_init(&fixture);
+	fd = raw_connect(&fixture);
+	ASSERT_EQ(shutdown(fixture.server->listeners->watch.fd, SHUT_RDWR), 0);
+	settle(&fixture);
+	ASSERT(!fixture.server->listeners);
+	item = (struct pollfd){.fd = ttrpc_loop_fd(&fixture.loop), .events = POLLIN};
+	ASSERT_EQ(poll(&item, 1, 0), 0);
+	raw_request(&fixture, fd, 1, "Echo", "x");
+	raw_expect(fd, 1, TTRPC_OK);
+	close(fd);
+	fixture_deinit(&fixture);
+}
+
 TEST(listen_refuses_what_is_no_descriptor)
 {
 	struct fixture fixture;

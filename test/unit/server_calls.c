@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Calls on the server: answered later, cancelled, past their deadline; a peer that doesn't read; the
- * limits; the server's end in the middle of things.
+ * Calls on the server: answered later, cancelled, past their deadline; a peer that doesn't read;
+ * the limits; the server's end in the middle of things.
  */
 #include <poll.h>
 #include <sys/ioctl.h>

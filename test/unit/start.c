@@ -317,6 +317,40 @@ TEST(bad_input)
 	}
 }
 
+/* Since 2.3 there are sandboxes without one, which groups_share_a_shim starts. */
+TEST(no_config)
+{
+	struct program program = {.runtime = &runtime, .cwd = "one"};
+
+	program_prepare();
+	program_bundle("one", NULL);
+	program_run(&program, LINE);
+	ASSERT_EQ(program.status, 1);
+	ASSERT_STR(program.err, NAME ": cannot read config.json: no such file or directory");
+	nothing_left("one");
+	program_clean();
+}
+
+/* What a caller left open is not kept by the residents: the pipe's reader sees its end. */
+TEST(leaked_descriptors)
+{
+	struct program program = {0};
+	char byte;
+	int leak[2];
+
+	program_prepare();
+	program_bundle("one", "{}");
+	ASSERT_EQ(pipe(leak), 0);
+	program.leak = leak[1];
+	start_params(&program, "one", LINE);
+	free(answer_address(&program));
+	close(leak[1]);
+	ASSERT_EQ(read(leak[0], &byte, 1), 0);
+	close(leak[0]);
+	program_end_residents();
+	program_clean();
+}
+
 /* The socket stands and listens when this fails. */
 TEST(failure_after_the_socket)
 {

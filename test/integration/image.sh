@@ -1,0 +1,113 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# Containers of an image, whose root is mounted by the shim: overlay, and binds as the native
+# snapshotter makes them. The image is a tar file of the root that all tests use.
+. "$(dirname "$0")/lib.sh"
+
+IMAGE=local.test/busybox:1
+
+# image_import: the archive that `docker save` writes: a list, a configuration, a layer
+image_import() {
+	local layer
+	tar -C "$ROOTFS" -cf layer.tar .
+	layer=$(sha256sum layer.tar | cut -d' ' -f1)
+	cat >config.json <<-END
+		{"architecture": "$(image_architecture)", "os": "linux",
+		 "config": {"Cmd": ["/bin/sh"], "Env": ["PATH=/bin", "FROM=image"]},
+		 "rootfs": {"type": "layers", "diff_ids": ["sha256:$layer"]}}
+	END
+	echo "[{\"Config\": \"config.json\", \"RepoTags\": [\"$IMAGE\"], \"Layers\": [\"layer.tar\"]}]" \
+		>manifest.json
+	tar -cf image.tar manifest.json config.json layer.tar
+	ctr image import --snapshotter "$1" --local image.tar 2>/dev/null ||
+		ctr image import --snapshotter "$1" image.tar
+}
+
+image_architecture() {
+	case $(uname -m) in
+	x86_64) echo amd64 ;;
+	aarch64) echo arm64 ;;
+	*) uname -m ;;
+	esac
+}
+
+# The harness compares mounts and containers, and images hold what a snapshot needs.
+image_remove() { ctr image rm --sync "$IMAGE" >/dev/null; }
+
+# in_image SNAPSHOTTER ID COMMAND...
+in_image() {
+	local snapshotter=$1 id=$2
+	shift 2
+	ctr run --rm --snapshotter "$snapshotter" "${RUNTIME[@]}" "$IMAGE" "$id" "$@"
+}
+
+written_and_gone() {
+	runtime_flags "$2"
+	image_import "$1" >/dev/null
+	same "first container" "image new" \
+		"$(in_image "$1" first /bin/sh -c 'echo new >/tmp/file; echo $FROM $(cat /tmp/file)')"
+	same "second container" "no" \
+		"$(in_image "$1" second /bin/sh -c '[ -e /tmp/file ] && echo yes || echo no')"
+	image_remove
+}
+overlay() { written_and_gone overlayfs "$1"; }
+native() { written_and_gone native "$1"; }
+scenario overlay runc crun
+scenario native runc crun
+
+read_only() {
+	runtime_flags "$1"
+	image_import overlayfs >/dev/null
+	ctr run --rm --read-only "${RUNTIME[@]}" "$IMAGE" readonly /bin/sh -c 'echo x >/tmp/file' >out 2>&1 &&
+		fail "it could write"
+	holds "output" "Read-only file system" "$(<out)"
+	image_remove
+}
+scenario read_only runc crun
+
+# The root is mounted by Create and unmounted by Delete, at the bundle's rootfs.
+mounted() {
+	runtime_flags "$1"
+	image_import overlayfs >/dev/null
+	ctr run -d --null-io --snapshotter overlayfs "${RUNTIME[@]}" "$IMAGE" mounted /bin/sleep 1000
+	same "mounts at rootfs" overlay "$(rootfs_mounts mounted)"
+	ctr task kill --signal SIGKILL mounted
+	must_become 5 "task stops" task_is mounted STOPPED
+	same "mounts at rootfs before Delete" overlay "$(rootfs_mounts mounted)"
+	ctr task rm mounted >/dev/null 2>&1
+	same "mounts at rootfs after Delete" "" "$(rootfs_mounts mounted)"
+	ctr container rm mounted
+	image_remove
+}
+rootfs_mounts() {
+	awk -v at="$BUNDLES/$1/rootfs" '$5 == at { print $0 }' /proc/self/mountinfo |
+		sed 's/.* - //' | cut -d' ' -f1
+}
+scenario mounted runc crun
+
+killed() {
+	runtime_flags "$1"
+	image_import overlayfs >/dev/null
+	ctr run -d --null-io --snapshotter overlayfs "${RUNTIME[@]}" "$IMAGE" killed /bin/sleep 1000
+	# shellcheck disable=SC2046
+	kill -KILL $(shim_pids)
+	must_become 10 "the bundle is gone" [ ! -e "$BUNDLES/killed" ]
+	same "mounts at rootfs" "" "$(rootfs_mounts killed)"
+	must_become 5 "containerd lets the container go" ctr container rm killed
+	image_remove
+}
+scenario killed runc crun
+
+# A command that isn't there: the root was mounted and must not stay so.
+no_command() {
+	runtime_flags "$1"
+	image_import overlayfs >/dev/null
+	status_of in_image overlayfs nothing /no/such/command
+	same "exit code" 1 $STATUS
+	holds "error" "OCI runtime create failed" "$(<err)"
+	same "mounts at rootfs" "" "$(rootfs_mounts nothing)"
+	image_remove
+}
+scenario no_command runc crun
+
+run_scenarios "$@"

@@ -135,6 +135,8 @@ asan_CC := gcc
 asan_LD := gcc
 asan_CFLAGS := -O1 -fPIE -fno-omit-frame-pointer -fsanitize=address,undefined \
 	-fno-sanitize-recover=all -U_FORTIFY_SOURCE
+# protobuf-c shifts into the sign bit.
+asan_FOREIGN := -fno-sanitize=undefined
 asan_LDFLAGS := -pie -fsanitize=address,undefined
 asan_HEADERS = $(GENERATED)
 
@@ -182,7 +184,7 @@ build/uapi/linux:
 
 objects = $(patsubst build/gen/%.c,build/$1/obj/gen/%.o,$(filter build/gen/%,$2)) \
 	$(patsubst %.c,build/$1/obj/%.o,$(filter-out build/%,$2))
-archive = $(call quiet,AR)rm -f $@; ar rcsD $@ $(filter %.o,$^)
+archive = $(call quiet,AR)rm -f $@.new; ar rcsD $@.new $(filter %.o,$^); mv $@.new $@
 link = $(call quiet,LD)$($1_LD) $($1_LDFLAGS) -o $@ $(filter %.o %.a,$^) $($1_LIBS)
 
 define variant
@@ -202,7 +204,7 @@ build/$1/obj/gen/%.o: build/gen/%.c build/$1/flags | $$($1_HEADERS)
 	$$(call quiet,CC)$$($1_COMPILE) -w -MMD -MP -c -o $$@ $$<
 
 build/$1/obj/sources/%.o: $(SOURCES)/%.c build/$1/flags | $(JANSSON_HEADERS)
-	$$(call quiet,CC)$$($1_COMPILE) -w -DHAVE_CONFIG_H -c -o $$@ $$<
+	$$(call quiet,CC)$$($1_COMPILE) -w $$($1_FOREIGN) -DHAVE_CONFIG_H -c -o $$@ $$<
 
 # A folder is newer when a file has gone.
 build/$1/libttrpc.a: $(call objects,$1,$(ttrpc_SOURCES) $(ttrpc_MESSAGES)) ttrpc proto

@@ -20,15 +20,15 @@
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include "shim/program.h"
 
 #define CHILD_STACK_SIZE (16u << 10)
 #define LOOK_MS 20
@@ -179,49 +179,6 @@ static int child_start(struct child *child, pid_t *ret_pid, struct failure *ret_
 	return r < 0 ? r : refuse_start(child, &report, ret_failure);
 }
 
-static int executable(const char *path)
-{
-	struct stat status;
-
-	if (stat(path, &status) < 0)
-		return -errno;
-	if (S_ISDIR(status.st_mode))
-		return -EISDIR;
-	return faccessat(AT_FDCWD, path, X_OK, AT_EACCESS) < 0 ? -errno : 0;
-}
-
-/*
- * Go's rules: a name with a slash is taken as it is; an empty element of PATH is the working
- * directory; and a program found by a relative element is not run, since that folder is the bundle.
- */
-static int look_up(const char *name, char *path, size_t size, struct failure *ret_failure)
-{
-	const char *element = getenv("PATH");
-
-	if (strchr(name, '/')) {
-		if (snprintf(path, size, "%s", name) >= (int)size)
-			return failure_set(ret_failure, "fork/exec %s: %s", name,
-					   failure_errno(ENAMETOOLONG));
-		return 0;
-	}
-	while (*name && element) {
-		size_t length = strcspn(element, ":");
-		int n = snprintf(path, size, "%.*s/%s", length ? (int)length : 1,
-				 length ? element : ".", name);
-
-		if (n < (int)size && executable(path) == 0) {
-			if (path[0] == '/')
-				return 0;
-			return failure_set(ret_failure,
-					   "exec: \"%s\": cannot run executable found relative to "
-					   "current directory",
-					   name);
-		}
-		element = element[length] ? element + length + 1 : NULL;
-	}
-	return failure_set(ret_failure, "exec: \"%s\": executable file not found in $PATH", name);
-}
-
 /* A service manager's readiness socket is not for runtimes: they would speak for the shim. */
 static char **environment(void)
 {
@@ -361,7 +318,7 @@ static int spawn(const struct command *command, const struct plumbing *plumbing,
 	char program[PATH_MAX];
 	struct child child = {.program = program, .cwd = command->cwd};
 	char **env;
-	int r = look_up(command->argv[0], program, sizeof(program), ret_failure);
+	int r = program_find(command->argv[0], program, sizeof(program), ret_failure);
 
 	if (r != 0)
 		return r;

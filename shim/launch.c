@@ -33,7 +33,7 @@
 
 /*
  * A common symbol lies behind all other data, and so does not push them apart; its tables cost only
- * the pages that are used. The server gives its copy back.
+ * the pages that are used. The server empties its copy and puts itself there.
  */
 struct monitor monitor_instance __attribute__((common, aligned(DATA_PAGE)));
 
@@ -200,7 +200,8 @@ static int server_spawn(struct monitor *monitor, int listen_fd)
 						       .listen_fd = listen_fd,
 						       .monitor_fd = pair[1],
 						       .log_fd = log_fd(),
-						       .debug = monitor->setup.debug};
+						       .debug = monitor->setup.debug,
+						       .memory = monitor};
 		madvise(monitor, sizeof(*monitor), MADV_DONTNEED);
 		_exit(server_main(&parameters));
 	}

@@ -63,6 +63,7 @@ struct server_parameters {
 	const struct shim_config *config;
 	int listen_fd, monitor_fd, log_fd;
 	bool debug;
+	void *memory; /* zeroed, of the size of struct monitor */
 };
 
 /* Returns 0 when the shim ended as it should, or a negative errno. */

@@ -135,23 +135,25 @@ static int runc_kill(struct runtime_task *task, int signal, bool all)
 	return runc_driver_failed(&driver, r) ? kill_failed(&driver, r) : 0;
 }
 
-/*
- * containerd runs `delete` after every container, also those that are gone. runc and crun keep a
- * container's state in the folder of its id; of other programs nothing is known.
- */
 static bool state_gone(const struct runc_driver *driver)
 {
-	const char *slash = strrchr(driver->binary, '/');
-	const char *name = slash ? slash + 1 : driver->binary;
 	char path[PATH_MAX];
 
-	if (strcmp(name, "runc") != 0 && strcmp(name, "crun") != 0)
-		return false;
 	if (snprintf(path, sizeof(path), "%s/%s", driver->root, driver->task->id) >= PATH_MAX)
 		return false;
 	return access(path, F_OK) < 0 && errno == ENOENT;
 }
 
+/* These keep a container's state in the folder of its id; of other programs nothing is known. */
+static bool state_is_folder(const struct runc_driver *driver)
+{
+	const char *slash = strrchr(driver->binary, '/');
+	const char *name = slash ? slash + 1 : driver->binary;
+
+	return strcmp(name, "runc") == 0 || strcmp(name, "crun") == 0;
+}
+
+/* containerd asks for a forced one after every container, also after those that are gone. */
 static int runc_remove(struct runtime_task *task, bool force)
 {
 	const char *arguments[4] = {"delete"};
@@ -161,7 +163,7 @@ static int runc_remove(struct runtime_task *task, bool force)
 
 	if (r != 0)
 		return r;
-	if (force && state_gone(&driver))
+	if (force && state_is_folder(&driver) && state_gone(&driver))
 		return 0;
 	if (force)
 		arguments[n++] = "--force";
@@ -169,6 +171,8 @@ static int runc_remove(struct runtime_task *task, bool force)
 	r = runc_driver_run(&driver, arguments, NULL);
 	if (!runc_driver_failed(&driver, r) || (r == 0 && runc_driver_printed_unknown(&driver)))
 		return 0;
+	if (force && r == FAILURE_REFUSED && state_gone(&driver))
+		return 0; /* a program that is not there has made nothing either */
 	return runc_driver_fail(&driver, r, "failed to delete task");
 }
 

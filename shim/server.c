@@ -216,13 +216,14 @@ static int server_init(struct server *server, const struct server_parameters *pa
 
 int server_main(const struct server_parameters *parameters)
 {
-	static struct server server;
+	_Static_assert(sizeof(struct server) <= sizeof(struct monitor), "it lives in its memory");
+	struct server *server = parameters->memory;
 	log_open(parameters->config, parameters->log_fd, parameters->debug);
-	int result = server_init(&server, parameters);
+	int result = server_init(server, parameters);
 	if (result == 0)
 		result = harden_server(parameters->log_fd);
 	if (result == 0)
-		result = ttrpc_loop_run(&server.loop);
+		result = ttrpc_loop_run(&server->loop);
 	if (result == 0 || result == -ENODATA)
 		return 0;
 	log_write(SHIM_LOG_ERROR, parameters->config->id, "the server ends: %s", strerror(-result));

@@ -19,7 +19,7 @@ life() {
 	pid=$(task_pid life)
 	holds "command line of the task's pid" sleep "$(tr '\0' ' ' <"/proc/$pid/cmdline")"
 	status_of ctr task rm life
-	[ $STATUS -ne 0 ] || fail "a running task was deleted"
+	[ "$STATUS" -ne 0 ] || fail "a running task was deleted"
 	ctr task kill --signal SIGKILL life
 	must_become 5 "task stops" task_is life STOPPED
 	remove_task life
@@ -53,7 +53,7 @@ kill_stopped() {
 	background kill_stopped /bin/busybox true
 	must_become 5 "task stops" task_is kill_stopped STOPPED
 	status_of ctr task kill --signal SIGTERM kill_stopped
-	same "exit code of ctr task kill" 1 $STATUS
+	same "exit code of ctr task kill" 1 "$STATUS"
 	holds "error" "process already finished: not found" "$(<err)"
 	remove_container kill_stopped
 }
@@ -75,7 +75,7 @@ created_not_started() {
 	wrapper_make "$wrapper" "$1" "*' start '*) exit 1 ;;"
 	status_of ctr run -d --null-io --runtime io.containerd.runc.v2 --runc-binary "$wrapper" \
 		--rootfs "$ROOTFS" created /bin/busybox echo never
-	same "exit code of ctr" 1 $STATUS
+	same "exit code of ctr" 1 "$STATUS"
 	holds error "OCI runtime start failed" "$(<err)"
 	same status CREATED "$(task_status created)"
 	events_are created "create"
@@ -158,7 +158,7 @@ refused_by_ctr() {
 	local text=$1
 	shift
 	status_of ctr "$@"
-	same "exit code of ctr $*" 1 $STATUS
+	same "exit code of ctr $*" 1 "$STATUS"
 	holds "error of ctr $*" "$text" "$(<err)"
 }
 scenario --mote not_implemented runc skeleton

@@ -93,7 +93,7 @@ scenario group runc crun
 failed_create() {
 	runtime_flags "$1"
 	status_of run failed_create /no/such/command
-	same "exit code" 1 $STATUS
+	same "exit code" 1 "$STATUS"
 	run after_failed_create /bin/busybox true
 	events_are after_failed_create "create start exit delete"
 	same "events of the failed create" "" "$(events_of failed_create)"

@@ -17,7 +17,7 @@ with_runtime() {
 # refused TEXT: the container could not be made; one line says so. ctr keeps containerd's record of it.
 refused() {
 	ctr container rm "${ID:-}" 2>/dev/null || true
-	same "exit code of ctr" 1 $STATUS
+	same "exit code of ctr" 1 "$STATUS"
 	same "output of ctr" "" "$(<out)"
 	holds "error of ctr" "$1" "$(<err)"
 	same "lines of the error" 1 "$(grep -c . err)"
@@ -49,7 +49,7 @@ scenario missing_command runc crun
 skeleton_missing_command() {
 	runtime_flags skeleton
 	status_of ctr run --rm "${RUNTIME[@]}" --rootfs "$ROOTFS" command /no/such/command
-	same "exit code, as a shell's" 127 $STATUS
+	same "exit code, as a shell's" 127 "$STATUS"
 }
 scenario --mote skeleton_missing_command
 
@@ -84,7 +84,7 @@ garbage() {
 		head -c 100000 /dev/urandom >>\"\$2\"; head -c 100000 /dev/urandom >&2
 		head -c 100000 /dev/urandom; exit 1 ;;"
 	with_runtime "$PWD/runtime" garbage
-	same "exit code of ctr" 1 $STATUS
+	same "exit code of ctr" 1 "$STATUS"
 	holds "error of ctr" "OCI runtime create failed" "$(tr -d '\0' <err)"
 	ctr container rm garbage
 }
@@ -131,7 +131,7 @@ scenario --mote wrong_pid_file
 hangs() {
 	wrapper_make runtime runc "*' create '*) exec sleep 1000 ;;"
 	with_runtime "$PWD/runtime" hangs --timeout 2s
-	same "exit code of ctr" 1 $STATUS
+	same "exit code of ctr" 1 "$STATUS"
 	holds "error of ctr" "deadline exceeded" "$(<err)"
 	must_become 10 "the runtime has ended" none_of "sleep 1000"
 	ctr container rm hangs 2>/dev/null || true
@@ -161,7 +161,7 @@ scenario --mote hangs_in_group
 start_fails() {
 	wrapper_make runtime runc "*' start '*) echo 'told on stderr' >&2; exit 4 ;;"
 	with_runtime "$PWD/runtime" unstarted
-	same "exit code of ctr" 1 $STATUS
+	same "exit code of ctr" 1 "$STATUS"
 	holds "error of ctr" "OCI runtime start failed" "$(<err)"
 	holds "error of ctr" "exit status 4" "$(<err)"
 	same status CREATED "$(task_status unstarted)"
@@ -173,7 +173,7 @@ scenario start_fails
 delete_fails() {
 	wrapper_make runtime runc "*' delete '*) [ ! -e $PWD/broken ] || exit 5 ;;"
 	with_runtime "$PWD/runtime" undeleted
-	same "exit code of ctr" 0 $STATUS
+	same "exit code of ctr" 0 "$STATUS"
 	: >broken
 	ctr task kill --signal SIGKILL undeleted
 	must_become 5 "task stops" task_is undeleted STOPPED
@@ -191,7 +191,7 @@ kill_fails() {
 	with_runtime "$PWD/runtime" unkilled
 	: >broken
 	status_of ctr task kill --signal SIGTERM unkilled
-	same "exit code of ctr" 1 $STATUS
+	same "exit code of ctr" 1 "$STATUS"
 	holds "error of ctr" "no way" "$(<err)"
 	rm broken
 	remove_container unkilled
@@ -202,7 +202,7 @@ scenario kill_fails
 leaves_a_process() {
 	wrapper_make runtime runc "*' create '*) sleep 1000 & ;;"
 	with_runtime "$PWD/runtime" leaves
-	same "exit code of ctr ($(<err))" 0 $STATUS
+	same "exit code of ctr ($(<err))" 0 "$STATUS"
 	same status RUNNING "$(task_status leaves)"
 	# shellcheck disable=SC2046
 	kill -KILL $(pids_of "sleep 1000")

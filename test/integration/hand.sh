@@ -61,9 +61,10 @@ hand_config() {
 hand_verb() {
 	local id=$1 verb=$2
 	shift 2
-	(cd "$HAND/$id" && NAMESPACE=$NAMESPACE TTRPC_ADDRESS=$HAND_SINK GRPC_ADDRESS=$HAND_ADDRESS \
-		MAX_SHIM_VERSION=2 GOMAXPROCS=2 exec timeout 10 "$SHIM" -namespace "$NAMESPACE" \
-		-address "$HAND_ADDRESS" -publish-binary /bin/false -id "$id" "$@" "$verb")
+	(cd "$HAND/$id" && exec env NAMESPACE="$NAMESPACE" TTRPC_ADDRESS="$HAND_SINK" \
+		GRPC_ADDRESS="$HAND_ADDRESS" MAX_SHIM_VERSION=2 GOMAXPROCS=2 timeout 10 "$SHIM" \
+		-namespace "$NAMESPACE" -address "$HAND_ADDRESS" -publish-binary /bin/false -id "$id" \
+		"$@" "$verb")
 }
 
 # hand_start ID: sets ADDRESS. Without command substitution's subshell a failure ends the scenario.
@@ -152,7 +153,7 @@ hand_failure() {
 }
 
 hand_failed() {
-	same "exit code of $3 ($(cat err))" "$1" $STATUS
+	same "exit code of $3 ($(cat err))" "$1" "$STATUS"
 	same "standard output of $3" "" "$(<out)"
 	holds "standard error of $3" "$2" "$(<err)"
 	[ "$(wc -l <err)" -le 1 ] || fail "more than one line: $(<err)"

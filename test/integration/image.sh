@@ -103,7 +103,7 @@ no_command() {
 	runtime_flags "$1"
 	image_import overlayfs >/dev/null
 	status_of in_image overlayfs nothing /no/such/command
-	same "exit code" 1 $STATUS
+	same "exit code" 1 "$STATUS"
 	holds "error" "OCI runtime create failed" "$(<err)"
 	same "mounts at rootfs" "" "$(rootfs_mounts nothing)"
 	image_remove

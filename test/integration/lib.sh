@@ -45,7 +45,7 @@ if [ -n "${MOTE_WORK:-}" ]; then
 	BUNDLES=$STATE/io.containerd.runtime.v2.task/$NAMESPACE
 fi
 
-# shellcheck source=test/integration/scenario.sh
+# shellcheck source=scenario.sh
 . "${LIB%/*}/scenario.sh"
 
 is_ours() { [ "$MOTE_RUNTIME" != io.containerd.runc.v2 ]; }

@@ -48,7 +48,7 @@ dumpable() {
 	local other without=(setpriv --bounding-set=-all --inh-caps=-all --ambient-caps=-all)
 	"${without[@]}" sleep 1000 &
 	other=$!
-	HAND_JOBS+=($other)
+	HAND_JOBS+=("$other")
 	must_become 5 "the other process has started" other_is_sleep $other
 	"${without[@]}" readlink "/proc/$other/exe" >/dev/null || fail "the check itself does not work"
 	! "${without[@]}" readlink "/proc/$SERVER/exe" >out 2>&1 || fail "the server is dumpable"
@@ -180,7 +180,7 @@ other_users() {
 	for who in "--uid 65534 --gid 65534" "--gid 65534" "--uid 65534"; do
 		# shellcheck disable=SC2086
 		status_of "$TASK" $who "$ADDRESS" State id=users
-		same "exit code of a call with $who" 3 $STATUS
+		same "exit code of a call with $who" 3 "$STATUS"
 		same "answer to it" "" "$(<out)"
 	done
 	same "status for the own user" 2 "$(field status State id=users)"
@@ -189,6 +189,7 @@ other_users() {
 scenario --mote other_users runc skeleton
 
 # frame LENGTH STREAM TYPE FLAGS [BYTES]: printf's notation
+# shellcheck disable=SC2059
 frame() { printf "\\x${1:0:2}\\x${1:2:2}\\x${1:4:2}\\x${1:6:2}\\x00\\x00\\x00\\x$2\\x$3\\x$4${5:-}"; }
 
 malformed_frames() {
@@ -260,7 +261,8 @@ no_growth() {
 }
 sink_has_lines() { must_become 10 "$1 events" sink_count "$1"; }
 # Compared without what comes and goes: the connection that the call before used.
-descriptors_of_both() { echo "$(ls "/proc/$SERVER/fd" | wc -l) $(ls "/proc/$MONITOR/fd" | wc -l)"; }
+descriptors_of_both() { echo "$(descriptors_of "$SERVER") $(descriptors_of "$MONITOR")"; }
+descriptors_of() { find "/proc/$1/fd" -mindepth 1 | wc -l; }
 same_descriptors() { [ "$(descriptors_of_both)" = "$1" ]; }
 scenario --mote no_growth runc crun skeleton
 

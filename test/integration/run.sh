@@ -27,11 +27,11 @@ scenario inside_the_container runc crun
 exit_codes() {
 	runtime_flags "$1"
 	status_of run zero /bin/busybox true
-	same "exit code of true" 0 $STATUS
+	same "exit code of true" 0 "$STATUS"
 	status_of run seven /bin/busybox sh -c "exit 7"
-	same "exit code of exit 7" 7 $STATUS
+	same "exit code of exit 7" 7 "$STATUS"
 	status_of run top /bin/busybox sh -c "exit 255"
-	same "exit code of exit 255" 255 $STATUS
+	same "exit code of exit 255" 255 "$STATUS"
 }
 scenario exit_codes runc crun skeleton
 
@@ -93,7 +93,7 @@ scenario large_input runc crun
 standard_error() {
 	runtime_flags "$1"
 	status_of run standard_error /bin/busybox sh -c "echo to out; echo to err >&2"
-	same "exit code" 0 $STATUS
+	same "exit code" 0 "$STATUS"
 	same "standard output" "to out" "$(<out)"
 	same "standard error" "to err" "$(<err)"
 }
@@ -104,7 +104,7 @@ null_io() {
 	FLAGS=(--null-io)
 	status_of run null_io /bin/busybox sh -c \
 		"echo lost && echo lost >&2 && [ -z \"\$(cat)\" ] && echo x >/dev/null && exit 9"
-	same "exit code" 9 $STATUS
+	same "exit code" 9 "$STATUS"
 	same "output" "" "$(cat out err)"
 }
 scenario null_io runc crun skeleton

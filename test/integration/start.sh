@@ -100,7 +100,7 @@ scenario --mote options_on_input runc
 version() {
 	hand_shim "$1"
 	status_of "$SHIM" -v
-	same "exit code of -v" 0 $STATUS
+	same "exit code of -v" 0 "$STATUS"
 	holds "output of -v" "Version: " "$(<out)"
 	same "standard error of -v" "" "$(<err)"
 }
@@ -109,7 +109,7 @@ scenario version runc skeleton
 information() {
 	hand_shim "$1"
 	status_of "$SHIM" -info </dev/null
-	same "exit code of -info ($(<err))" 0 $STATUS
+	same "exit code of -info ($(<err))" 0 "$STATUS"
 	holds "output of -info" "$NAME" "$(tr -d '\0' <out)"
 	[ "$1" = skeleton ] || holds "output of -info" '"ociVersionMin"' "$(tr -d '\0' <out)"
 }
@@ -188,7 +188,7 @@ pipe_ends() {
 	mkfifo pipe
 	timeout 5 cat pipe >answer &
 	local reader=$! status=0
-	hand_verb pipe start >pipe 2>&1 </dev/null
+	hand_verb pipe start >"$SCRATCH/pipe" 2>&1 </dev/null
 	wait $reader || status=$?
 	same "exit code of the pipe's reader" 0 $status
 	ADDRESS=$(<answer)
@@ -265,18 +265,18 @@ scenario --mote shim_cgroup runc
 unknown_flag() {
 	hand_shim "$1"
 	status_of "$SHIM" -namespace x -no-such-flag start </dev/null
-	same "exit code" 2 $STATUS
+	same "exit code" 2 "$STATUS"
 	same "standard output" "" "$(<out)"
 	holds "standard error" "no-such-flag" "$(<err)"
 	status_of "$SHIM" -namespace </dev/null
-	same "exit code of a flag without its value" 2 $STATUS
+	same "exit code of a flag without its value" 2 "$STATUS"
 }
 scenario unknown_flag runc skeleton
 
 no_namespace() {
 	hand_shim "$1"
 	hand_bundle nothing
-	cd "$HAND/nothing"
+	cd "$HAND/nothing" || exit
 	TTRPC_ADDRESS=$HAND_SINK hand_failure 1 "$NAME: shim namespace cannot be empty" \
 		"$SHIM" -address x -id nothing start
 }
@@ -285,7 +285,7 @@ scenario no_namespace runc skeleton
 no_id() {
 	hand_shim "$1"
 	hand_bundle nothing
-	cd "$HAND/nothing"
+	cd "$HAND/nothing" || exit
 	TTRPC_ADDRESS=$HAND_SINK hand_failure 1 "$NAME: " "$SHIM" -address x -namespace "$NAMESPACE" start
 }
 scenario --mote no_id runc
@@ -392,7 +392,7 @@ scenario --mote bundle_on_full_disk runc
 # delete_answers ID STATUS PID: the verb succeeds in silence and answers so
 delete_answers() {
 	status_of hand_delete "$1"
-	same "exit code of delete ($(<err))" 0 $STATUS
+	same "exit code of delete ($(<err))" 0 "$STATUS"
 	same "standard error of delete" "" "$(<err)"
 	"$TASK" decode Delete <out >decoded
 	same "exit_status" "$2" "$(sed -n 's/^exit_status=//p' decoded)"
@@ -419,7 +419,7 @@ delete_after_normal_end() {
 	hand_end normal
 	hand_shutdown normal
 	status_of hand_delete normal
-	same "exit code of delete ($(<err))" 0 $STATUS
+	same "exit code of delete ($(<err))" 0 "$STATUS"
 	same "standard error of delete" "" "$(<err)"
 }
 scenario --mote delete_after_normal_end runc crun skeleton

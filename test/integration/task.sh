@@ -54,6 +54,80 @@ both_services() {
 }
 scenario --mote both_services runc
 
+# ---- events ----
+
+# whole_life ID: of a container in the group of the first
+whole_life() {
+	hand_bundle "$1" /bin/busybox true
+	hand_start "$1"
+	hand_create "$1"
+	call Start id="$1" >/dev/null
+	call Wait id="$1" >/dev/null
+	call Delete id="$1" >/dev/null
+}
+life_events() { printf '%s\n' "create $1" "start $1" "exit $1" "delete $1"; }
+
+# While nobody takes them, events are kept; then they come, in order.
+events_wait() {
+	hand_shim "$1"
+	HAND_ANNOTATION='"io.containerd.runc.v2.group": "events"'
+	local number
+	for number in 1 2 3 4 5; do
+		whole_life "life$number"
+	done
+	[ ! -s "$HAND_EVENTS" ] || fail "there are events"
+	sink_start
+	sink_has "$(for number in 1 2 3 4 5; do life_events "life$number"; done)"
+	hand_shutdown life1
+}
+scenario --mote events_wait runc
+
+# The taker goes away and comes back, three times.
+events_go_on() {
+	hand_shim "$1"
+	HAND_ANNOTATION='"io.containerd.runc.v2.group": "events"'
+	local number expected=
+	for number in 1 3 5; do
+		sink_start
+		whole_life "life$number"
+		expected+=${expected:+$'\n'}$(life_events "life$number")
+		sink_has "$expected"
+		sink_stop
+		whole_life "life$((number + 1))"
+		expected+=$'\n'$(life_events "life$((number + 1))")
+	done
+	sink_start
+	sink_has "$expected"
+	hand_shutdown life1
+}
+scenario --mote events_go_on runc skeleton
+
+# Forty short lives in one shim, four at a time.
+many_lives() {
+	hand_shim "$1"
+	HAND_ANNOTATION='"io.containerd.runc.v2.group": "many"'
+	sink_start
+	local number lives=()
+	hand_bundle first
+	hand_start first
+	for number in {1..40}; do
+		whole_life "many$number" >"life$number" 2>&1 &
+		lives+=($!)
+		if [ ${#lives[@]} -eq 4 ]; then
+			wait "${lives[@]}"
+			lives=()
+		fi
+	done
+	must_become 10 "160 events" sink_count 160
+	same "number of events" 160 "$(wc -l <"$HAND_EVENTS")"
+	for number in {1..40}; do
+		same "events of many$number" "$(life_events "many$number")" \
+			"$(sed 's|^/tasks/||; s/ [^ ]* / /' "$HAND_EVENTS" | cut -d' ' -f1-2 | grep " many$number\$" || cat "life$number")"
+	done
+	hand_shutdown first
+}
+scenario --mote many_lives runc crun skeleton
+
 # ---- what is refused in which state ----
 
 unknown_container() {
@@ -102,7 +176,7 @@ wait_parks() {
 	done
 	call Start id=waits >/dev/null
 	status_of "$TASK" --timeout 300 "$ADDRESS" Wait id=waits
-	same "how a Wait with a timeout ended" 1 $STATUS
+	same "how a Wait with a timeout ended" 1 "$STATUS"
 	holds "its error" "error 4 " "$(<err)"
 	call Kill id=waits signal=9
 	for number in "${clients[@]}"; do
@@ -181,8 +255,8 @@ foreign_bundle() {
 	local bundle
 	for bundle in "$SCRATCH/foreign" "$HAND/mine/../../foreign" relative "" /; do
 		status_of "$TASK" "$ADDRESS" Create id=mine bundle="$bundle"
-		[ $STATUS -ne 0 ] || fail "Create with bundle '$bundle' succeeded"
-		if [ $STATUS -eq 3 ]; then
+		[ "$STATUS" -ne 0 ] || fail "Create with bundle '$bundle' succeeded"
+		if [ "$STATUS" -eq 3 ]; then
 			must_become 5 "the pair ends as one" no_shim
 			hand_start mine
 		fi
@@ -199,7 +273,7 @@ hostile_ids() {
 	local id
 	for id in ../good . .. a/b "" "$(printf 'x%.0s' {1..300})" $'new\nline' -flag; do
 		status_of "$TASK" "$ADDRESS" Create id="$id" bundle="$HAND/good"
-		same "how Create with id '$id' ended" 1 $STATUS
+		same "how Create with id '$id' ended" 1 "$STATUS"
 	done
 	hand_create good
 	hand_end good
@@ -217,7 +291,7 @@ full_disk() {
 	hand_start full
 	cat /dev/zero >disk/fill 2>/dev/null || true
 	status_of "$TASK" "$ADDRESS" Create id=full bundle="$HAND/full"
-	same "how Create on a full disk ended" 1 $STATUS
+	same "how Create on a full disk ended" 1 "$STATUS"
 	holds "its error" "no space left on device" "$(tr '[:upper:]' '[:lower:]' <err)"
 	same "containers of the runtime" "" "$(ls "/run/containerd/runc/$NAMESPACE" 2>/dev/null || true)"
 	rm disk/fill
@@ -256,7 +330,7 @@ create_with_deadline() {
 	wrapper_make runtime runc "*' create '*) exec sleep 1000 ;;"
 	status_of "$TASK" --timeout 500 "$ADDRESS" Create id=late bundle="$HAND/late" \
 		options.binary_name="$PWD/runtime"
-	same "how Create ended" 1 $STATUS
+	same "how Create ended" 1 "$STATUS"
 	holds "its error" "error 4 " "$(<err)"
 	timeout 5 "$TASK" "$ADDRESS" Delete id=late >out 2>&1 || [ $? -eq 1 ] || fail "Delete waits"
 	must_become 5 "the runtime has ended" none_of "sleep 1000"
@@ -311,7 +385,8 @@ scenario --mote read_only_bind_root skeleton
 
 # Forty lower folders with long names: more than a page of options.
 overlay_of_many() {
-	local number options base=$PWD/$(printf 'layer%.0s' {1..20})
+	local number options base
+	base=$PWD/$(printf 'layer%.0s' {1..20})
 	mkdir -p upper work "$base"/{10..50} "$base"/10/{bin,dev,proc}
 	options=lowerdir=$(printf ":$base/%s" {10..50} | cut -c2-)
 	rooted "$1" overlay rootfs="overlay,overlay,$options,upperdir=$PWD/upper,workdir=$PWD/work"

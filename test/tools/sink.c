@@ -176,7 +176,8 @@ static void sink_run(int listener)
 			polls[i] = polls[--n];
 		}
 		if (polls[0].revents & POLLIN) {
-			polls[n] = (struct pollfd){.fd = accept(listener, NULL, NULL), .events = POLLIN};
+			polls[n] = (struct pollfd){.fd = accept(listener, NULL, NULL),
+						   .events = POLLIN};
 			if (polls[n].fd >= 0)
 				n++;
 		}

@@ -40,8 +40,14 @@ struct task_method {
 	struct task_field request[11], response[11]; /* up to the first without a name */
 };
 
-#define ID {"id", 1, STRING}
-#define EXEC_ID {"exec_id", 2, STRING}
+#define ID                                                                                         \
+	{                                                                                          \
+		"id", 1, STRING                                                                    \
+	}
+#define EXEC_ID                                                                                    \
+	{                                                                                          \
+		"exec_id", 2, STRING                                                               \
+	}
 
 static const struct task_method task_methods[] = {
 	{"State",
@@ -99,10 +105,17 @@ static const struct task_method task_methods[] = {
 
 /* containerd.runc.v1.Options */
 static const struct task_field task_options[] = {
-	{"no_pivot_root", 1, NUMBER},      {"no_new_keyring", 2, NUMBER}, {"shim_cgroup", 3, STRING},
-	{"io_uid", 4, NUMBER},             {"io_gid", 5, NUMBER},         {"binary_name", 6, STRING},
-	{"root", 7, STRING},               {"systemd_cgroup", 9, NUMBER}, {"criu_image_path", 10, STRING},
-	{"criu_work_path", 11, STRING},    {NULL, 0, STRING},
+	{"no_pivot_root", 1, NUMBER},
+	{"no_new_keyring", 2, NUMBER},
+	{"shim_cgroup", 3, STRING},
+	{"io_uid", 4, NUMBER},
+	{"io_gid", 5, NUMBER},
+	{"binary_name", 6, STRING},
+	{"root", 7, STRING},
+	{"systemd_cgroup", 9, NUMBER},
+	{"criu_image_path", 10, STRING},
+	{"criu_work_path", 11, STRING},
+	{NULL, 0, STRING},
 };
 
 static const char *service = "containerd.task.v2.Task";
@@ -125,7 +138,8 @@ static const struct task_method *task_find_method(const char *name)
 
 static void task_put_mount(struct wire_buffer *buffer, uint32_t number, char *words)
 {
-	static const uint32_t numbers[] = {1, 2, 4}; /* type, source, options; ctr sends no target */
+	static const uint32_t numbers[] = {1, 2,
+					   4}; /* type, source, options; ctr sends no target */
 	struct wire_buffer mount = {0};
 	size_t index = 0;
 	char *save = NULL;
@@ -192,7 +206,8 @@ static void task_encode(struct wire_buffer *request, const struct task_method *m
 			task_put(&payload, method->request, *words);
 	}
 	if (options.size)
-		task_put_any(&payload, 10, "containerd.runc.v1.Options", options.data, options.size);
+		task_put_any(&payload, 10, "containerd.runc.v1.Options", options.data,
+			     options.size);
 	wire_put_string(request, 1, service);
 	wire_put_string(request, 2, method->name);
 	wire_put_bytes(request, 3, payload.data, payload.size);
@@ -350,8 +365,10 @@ static void become(const char *uid, const char *gid)
 static void parse_options(int argc, char **argv)
 {
 	static const struct option options[] = {
-		{"service", required_argument, NULL, 's'}, {"timeout", required_argument, NULL, 't'},
-		{"uid", required_argument, NULL, 'u'},     {"gid", required_argument, NULL, 'g'},
+		{"service", required_argument, NULL, 's'},
+		{"timeout", required_argument, NULL, 't'},
+		{"uid", required_argument, NULL, 'u'},
+		{"gid", required_argument, NULL, 'g'},
 		{NULL, 0, NULL, 0},
 	};
 	const char *uid = NULL, *gid = NULL;

@@ -186,9 +186,15 @@ int wire_send(int fd, uint32_t stream, uint8_t type, const struct wire_buffer *p
 {
 	uint32_t size = (uint32_t)payload->size;
 	const unsigned char header[WIRE_HEADER_SIZE] = {
-		(unsigned char)(size >> 24),   (unsigned char)(size >> 16),  (unsigned char)(size >> 8),
-		(unsigned char)size,           (unsigned char)(stream >> 24), (unsigned char)(stream >> 16),
-		(unsigned char)(stream >> 8), (unsigned char)stream,         type,
+		(unsigned char)(size >> 24),
+		(unsigned char)(size >> 16),
+		(unsigned char)(size >> 8),
+		(unsigned char)size,
+		(unsigned char)(stream >> 24),
+		(unsigned char)(stream >> 16),
+		(unsigned char)(stream >> 8),
+		(unsigned char)stream,
+		type,
 		0,
 	};
 	int r = wire_send_all(fd, header, sizeof(header));

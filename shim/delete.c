@@ -41,7 +41,8 @@ struct delete
 	const struct shim_config *config;
 	char bundle[BUNDLE_SIZE];
 	struct state state;
-	struct runtime_task task;
+	pid_t pid;                /* of the init, for the answer; nothing is sent to it */
+	struct runtime_task task; /* its pid stays 0: what lived was killed before */
 	struct failure failure;
 };
 
@@ -98,8 +99,8 @@ static void state_load(struct delete *delete)
 		delete->state.n_processes = 0;
 	if (result < 0 && result != -ENOENT)
 		warn(delete, "cannot read the container's state: %s", failure_errno(-result));
-	delete->task.pid = delete->state.n_processes > 0 ? delete->state.processes[0].pid
-							 : pid_read("init.pid");
+	delete->pid = delete->state.n_processes > 0 ? delete->state.processes[0].pid
+						    : pid_read("init.pid");
 	result = state_read_runtime(delete->bundle, delete->task.state, &delete->task.state_size);
 	if (result < 0)
 		warn(delete, "cannot read the runtime's state: %s", failure_errno(-result));
@@ -191,7 +192,7 @@ static int answer(struct delete *delete)
 	size_t size = 0;
 
 	clock_gettime(CLOCK_REALTIME, &now);
-	response.pid = (uint32_t) delete->task.pid;
+	response.pid = (uint32_t) delete->pid;
 	response.exited_at = &exited_at;
 	response.exit_status = KILLED_STATUS;
 	exited_at.seconds = now.tv_sec;

@@ -54,7 +54,7 @@ struct job {
 	int report_fd;
 	const char *bundle;
 	const int *keep;
-	pid_t pid; /* of the container's init; 0 before create */
+	pid_t pid; /* of the container's init; 0 before create, and when it has ended */
 	const struct rlimit *files;
 };
 

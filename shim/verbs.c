@@ -170,7 +170,7 @@ static int worker_fork(struct monitor *monitor, const struct verb *verb, int pay
 		.report_fd = monitor->worker_report_fd,
 		.bundle = bundle,
 		.keep = container->keep,
-		.pid = container->init.pid,
+		.pid = container->init.exited ? 0 : container->init.pid,
 		.files = &monitor->files,
 	};
 	pid_t parent = getpid();

@@ -24,6 +24,8 @@
 /* What the server keeps to and the monitor takes for hostile beyond. */
 #define CONTAINERS_MAX 1024 /* of one shim; one more is refused: RESOURCE_EXHAUSTED */
 #define OPERATIONS_MAX 32   /* under way at once; more wait in the server */
+#define EXCLUSIVE_MAX 24    /* exclusive ones wait beyond this: the server's own rule */
+#define SIGNAL_MAX 64       /* of a kill; 0 is one, too */
 
 enum verb_type {
 	VERB_CREATE = 1,
@@ -31,6 +33,7 @@ enum verb_type {
 	VERB_KILL,
 	VERB_DELETE,
 	VERB_PIDS,
+	VERB_CANCEL,  /* end a create that is under way */
 	VERB_PUBLISH, /* connect to containerd's event service */
 	VERB_CLOSE,   /* unlink the socket: the shim is about to end */
 	VERB_MAX,
@@ -81,6 +84,7 @@ struct report {
 	uint32_t exited_at_nanos;
 	uint32_t roles; /* bit ROLE_X: that descriptor is beside it, in the order of the roles */
 	uint32_t text_size;
+	uint32_t result_size; /* bytes in the memfd of ROLE_RESULT */
 	char id[ID_SIZE];
 	char exec_id[ID_SIZE];
 };

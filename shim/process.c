@@ -203,6 +203,15 @@ int process_wait(struct process *process, struct ttrpc_call *call)
 	return 0;
 }
 
+void process_dismiss(struct process *process)
+{
+	while (process->waiters) {
+		struct waiter *waiter = process->waiters;
+		ttrpc_fail(waiter->call, TTRPC_UNAVAILABLE, "the shim is shutting down: unavailable");
+		waiter_remove(waiter);
+	}
+}
+
 static void publish_exit(const struct process *process)
 {
 	struct container *container = process->container;

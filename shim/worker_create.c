@@ -5,7 +5,7 @@
  *   request    the payload, decoded; its id and bundle are those of the verb
  *   mounts     rootfs, in the request's order
  *   pipes      one for each stream that has a path; /dev/null for the others
- *   runtime    create
+ *   runtime    create; its state goes into the bundle
  *   FIFOs      containerd's ends of standard output and error, opened after the runtime's create as
  *              the stock shim does; that of standard input is opened by start, see worker.c
  *   report     the pid, whether the PID namespace is private, all ends that the server pumps
@@ -140,6 +140,26 @@ static int pipes_make(struct creation *creation)
 	return refuse(creation->task, result, &failure);
 }
 
+/*
+ * Whether the runtime named a process that it made: the monitor will send signals to it. The way up
+ * from it ends at the monitor, to which orphans come. One that has ended already is the monitor's to
+ * judge.
+ */
+static bool pid_credible(pid_t pid)
+{
+	pid_t monitor = getppid(), parent = pid;
+	if (pid <= 1 || pid == monitor || pid == getpid())
+		return false;
+	while (parent > 1 && parent != monitor) {
+		if (process_parent(parent, &parent) == 0)
+			continue;
+		if (parent == pid)
+			return true;
+		parent = pid; /* one on the way has ended: its children have another parent now */
+	}
+	return parent == monitor;
+}
+
 static void pipes_close(struct creation *creation)
 {
 	for (int stream = 0; stream < 3; stream++) {
@@ -206,11 +226,16 @@ int worker_create(const struct job *job, struct runtime_task *task, struct repor
 	if (result != 0)
 		return creation_undo(&creation, false, result);
 	result = job->config->runtime->create(task, &pid);
+	if (result == 0 && !pid_credible(pid))
+		result = runtime_fail(task, RUNTIME_UNKNOWN,
+				      "the runtime made no process with pid %d", pid);
 	if (result == 0) {
 		task->pid = pid;
 		pipes_close(&creation);
-		result = fifos_open(&creation);
+		result = state_write_runtime(job->bundle, task->state, task->state_size);
 	}
+	if (result == 0)
+		result = fifos_open(&creation);
 	if (result != 0)
 		return creation_undo(&creation, true, result);
 	message->report.pid = pid;

@@ -76,7 +76,8 @@ group() {
 	runtime_flags "$1"
 	local number
 	for number in {1..6}; do
-		ctr run -d --null-io "${RUNTIME[@]}" --annotation io.containerd.runc.v2.group=events \
+		ctr run -d --null-io "${RUNTIME[@]}" --annotation \
+			io.containerd.runc.v2.group=events \
 			--rootfs "$ROOTFS" "group$number" /bin/busybox true
 	done
 	for number in {1..6}; do

@@ -117,8 +117,8 @@ static void exit_record(struct children *children, struct monitor_container *con
 	if (result == 0)
 		result = state_write(bundle, &container->init, 1);
 	if (result < 0)
-		log_write(SHIM_LOG_WARNING, container->id, "the exit was not written to the bundle: %s",
-			  strerror(-result));
+		log_write(SHIM_LOG_WARNING, container->id,
+			  "the exit was not written to the bundle: %s", strerror(-result));
 }
 
 static void process_copy_exit(struct state_process *to, const struct state_process *from)
@@ -171,8 +171,8 @@ void children_register(struct children *children, struct monitor_container *cont
 	if (result == 0)
 		result = state_write(bundle, init, 1);
 	if (result < 0)
-		log_write(SHIM_LOG_WARNING, container->id, "the pid was not written to the bundle: %s",
-			  strerror(-result));
+		log_write(SHIM_LOG_WARNING, container->id,
+			  "the pid was not written to the bundle: %s", strerror(-result));
 }
 
 static void exit_from_siginfo(const siginfo_t *info, struct state_process *exit)
@@ -182,8 +182,8 @@ static void exit_from_siginfo(const siginfo_t *info, struct state_process *exit)
 	syscall(SYS_clock_gettime, CLOCK_REALTIME, &now);
 	exit->pid = info->si_pid;
 	exit->exited = true;
-	exit->exit_status = (uint32_t)(info->si_code == CLD_EXITED ? info->si_status
-								   : 128 + info->si_status);
+	exit->exit_status =
+		(uint32_t)(info->si_code == CLD_EXITED ? info->si_status : 128 + info->si_status);
 	exit->exited_at = now.tv_sec;
 	exit->exited_at_nanos = (uint32_t)now.tv_nsec;
 }

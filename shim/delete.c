@@ -37,8 +37,8 @@
 #include "ttrpc/loop.h"
 
 #define KILLED_STATUS (128 + SIGKILL) /* what is said of a container whose end nobody recorded */
-/* Nanoseconds: for processes that were sent SIGKILL. containerd gives 5 s to all of this. */
-#define DEATH_WAIT 2000000000u
+/* Nanoseconds. With the unmounting these stay below the 5 s that containerd gives to `delete`. */
+#define DEATH_WAIT 1000000000u     /* for processes that were sent SIGKILL */
 #define OPERATION_WAIT 1000000000u /* for one on this container that is under way */
 
 struct delete

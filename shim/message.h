@@ -92,13 +92,14 @@ struct report {
 struct report_message {
 	struct report report;
 	int fds[ROLE_MAX]; /* by role; -1: none. Owned by whoever holds the message */
-	char *text; /* RUNTIME_ERROR_MAX bytes of the owner's; set before report_receive() */
+	char *text;        /* RUNTIME_ERROR_MAX bytes of the owner's; set before report_receive() */
 };
 
 int verb_send(int fd, const struct verb *verb, int payload_fd);
-int verb_receive(int fd, struct verb *ret_verb, int *ret_payload_fd); /* -1: none; -ENODATA: the peer is gone */
+int verb_receive(int fd, struct verb *ret_verb,
+		 int *ret_payload_fd); /* -1: none; -ENODATA: the peer is gone */
 
-void report_init(struct report_message *message); /* leaves text alone */
+void report_init(struct report_message *message);   /* leaves text alone */
 void report_deinit(struct report_message *message); /* closes what fds are left */
 /* fds by role, or NULL; they stay the caller's. text has report->text_size bytes. */
 int report_send(int fd, const struct report *report, const int *fds, const char *text, int flags);

@@ -131,8 +131,8 @@ static bool pid_credible(struct monitor *monitor, const struct monitor_worker *w
 	if (report->pid > 1 && report->pid != monitor->server_pid &&
 	    children_may_register(&monitor->children, report->pid))
 		return true;
-	log_write(SHIM_LOG_ERROR, worker->container->id,
-		  "the runtime made no process with pid %d", report->pid);
+	log_write(SHIM_LOG_ERROR, worker->container->id, "the runtime made no process with pid %d",
+		  report->pid);
 	return false;
 }
 
@@ -198,7 +198,8 @@ static int zombies_collect(struct monitor *monitor)
 	while (!monitor->outgoing) {
 		struct monitor_worker *worker = NULL;
 		int status = 0, result = 0;
-		switch (children_collect(&monitor->children, monitor->server_pid, &worker, &status)) {
+		switch (children_collect(&monitor->children, monitor->server_pid, &worker,
+					 &status)) {
 		case CHILDREN_SERVER:
 			return -ECHILD;
 		case CHILDREN_WORKER:
@@ -256,7 +257,10 @@ static int turn(struct monitor *monitor)
 	/* a worker that has reported is still to be reaped: its place is free a moment later */
 	bool room = monitor->children.n_workers < WORKERS_MAX;
 	struct pollfd fds[] = {
-		{.fd = monitor->server_fd, .events = (short)(full ? POLLOUT : room ? POLLIN : 0)},
+		{.fd = monitor->server_fd,
+		 .events = (short)(full   ? POLLOUT
+				   : room ? POLLIN
+					  : 0)},
 		{.fd = monitor->report_fd, .events = full ? 0 : POLLIN},
 		{.fd = monitor->signal_fd, .events = full ? 0 : POLLIN},
 	};

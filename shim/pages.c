@@ -30,7 +30,7 @@ static void segment_forget(uintptr_t base, const ElfW(Phdr) * segment)
 	madvise((void *)begin, base + segment->p_vaddr + segment->p_memsz - begin, MADV_DONTNEED);
 }
 
-static const ElfW(Phdr) *segments_find(size_t *ret_n, uintptr_t *ret_base)
+static const ElfW(Phdr) * segments_find(size_t *ret_n, uintptr_t *ret_base)
 {
 	const ElfW(Ehdr) *program = (const void *)__ehdr_start;
 	const ElfW(Phdr) *segments = (const void *)(__ehdr_start + program->e_phoff);
@@ -65,7 +65,8 @@ int pages_protect(void)
 		uintptr_t begin = base + segments[i].p_vaddr, end = begin + segments[i].p_memsz;
 		/* the end of the region is that of a page, its beginning need not be */
 		if (segments[i].p_type == PT_GNU_RELRO && end % size == 0 &&
-		    mprotect((void *)(begin & ~(size - 1)), end - (begin & ~(size - 1)), PROT_READ) < 0)
+		    mprotect((void *)(begin & ~(size - 1)), end - (begin & ~(size - 1)),
+			     PROT_READ) < 0)
 			return -errno;
 	}
 	return 0;

@@ -26,11 +26,11 @@
 struct monitor {
 	const struct shim_config *config;
 	struct monitor_setup setup;
-	char folder[BUNDLE_SIZE]; /* above the bundles; fixed at start */
-	dev_t socket_device;      /* the socket file that `start` made, to unlink no other */
-	ino_t socket_inode;       /* 0: there is none */
+	char folder[BUNDLE_SIZE];       /* above the bundles; fixed at start */
+	dev_t socket_device;            /* the socket file that `start` made, to unlink no other */
+	ino_t socket_inode;             /* 0: there is none */
 	struct timespec socket_changed; /* inode numbers are given out again */
-	struct rlimit files; /* RLIMIT_NOFILE as it was: a runtime gets it back */
+	struct rlimit files;            /* RLIMIT_NOFILE as it was: a runtime gets it back */
 
 	pid_t server_pid;
 	int server_fd;        /* verbs in, reports out */

@@ -35,7 +35,8 @@
 #define END_TIME (5 * SECOND)
 #define IDLE_TIME (60 * SECOND)
 
-#define container_of(pointer, type, member) ((type *)(void *)((char *)(pointer) - offsetof(type, member)))
+#define container_of(pointer, type, member)                                                        \
+	((type *)(void *)((char *)(pointer)-offsetof(type, member)))
 
 static void try_end(struct server *server)
 {
@@ -95,7 +96,8 @@ static void idle_over(struct ttrpc_timer *timer)
 	/* a client that connected is no event here: its going will set the timer again */
 	if (ttrpc_server_connections(server->ttrpc) > 0)
 		return;
-	log_write(SHIM_LOG_INFO, server->config->id, "no container and no connection: the shim ends");
+	log_write(SHIM_LOG_INFO, server->config->id,
+		  "no container and no connection: the shim ends");
 	server_close(server, NULL);
 }
 
@@ -211,7 +213,8 @@ static int server_init(struct server *server, const struct server_parameters *pa
 		result = task_register(server);
 	if (result == 0)
 		result = api_publisher_init(&server->publisher, &server->loop,
-					    parameters->config->namespace_, publisher_wanted, server);
+					    parameters->config->namespace_, publisher_wanted,
+					    server);
 	if (result == 0)
 		result = ttrpc_watch_add(&server->loop, &server->monitor_watch, server->monitor_fd,
 					 EPOLLIN, monitor_ready);

@@ -12,7 +12,8 @@
 #define SPLICE_ROUNDS 16       /* then other streams and calls have their turn */
 #define COPY_SIZE 4096
 
-#define container_of(pointer, type, member) ((type *)(void *)((char *)(pointer) - offsetof(type, member)))
+#define container_of(pointer, type, member)                                                        \
+	((type *)(void *)((char *)(pointer)-offsetof(type, member)))
 
 static void stream_again(struct ttrpc_timer *timer);
 

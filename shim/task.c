@@ -116,8 +116,7 @@ static void start_done(struct operation *operation, struct report_message *messa
 	struct process *process = &operation->container->init;
 	if (process->state == PROCESS_STOPPED && message->report.code == TTRPC_OK) {
 		/* its exit came first, so it was before the start; the runtime did not mind */
-		operation_fail(operation, TTRPC_UNKNOWN,
-			       process_refusal(process, REQUEST_START));
+		operation_fail(operation, TTRPC_UNKNOWN, process_refusal(process, REQUEST_START));
 	} else if (!task_report_failed(operation, message)) {
 		process->state = PROCESS_RUNNING;
 		process->started = true;
@@ -249,9 +248,8 @@ static void pids_done(struct operation *operation, struct report_message *messag
 	size_t n = 0;
 
 	if (!task_report_failed(operation, message) && call) {
-		int result =
-			pids_read(message->fds[ROLE_RESULT], message->report.result_size,
-				  container ? container->init.pid : 0, &pids, &n);
+		int result = pids_read(message->fds[ROLE_RESULT], message->report.result_size,
+				       container ? container->init.pid : 0, &pids, &n);
 		if (result == 0)
 			result = reply_pids(call, pids, n);
 		if (result < 0)
@@ -299,7 +297,8 @@ static int handle_connect(struct ttrpc_call *call,
 {
 	struct server *server = task_server(call);
 	struct container *container = server_container(server, request->id);
-	Containerd__Task__V2__ConnectResponse response = CONTAINERD__TASK__V2__CONNECT_RESPONSE__INIT;
+	Containerd__Task__V2__ConnectResponse response =
+		CONTAINERD__TASK__V2__CONNECT_RESPONSE__INIT;
 	response.shim_pid = (uint32_t)server->pid;
 	response.task_pid = container ? (uint32_t)container->init.pid : 0;
 	response.version = text(SHIM_VERSION);

@@ -178,12 +178,14 @@ static bool refused(struct ttrpc_call *call, const Containerd__Task__V2__CreateT
 		ttrpc_fail(call, code = TTRPC_INVALID_ARGUMENT,
 			   "a string of the request is not UTF-8: invalid argument");
 	else if (server->phase != SERVER_OPEN)
-		ttrpc_fail(call, code = TTRPC_UNAVAILABLE, "the shim is shutting down: unavailable");
+		ttrpc_fail(call, code = TTRPC_UNAVAILABLE,
+			   "the shim is shutting down: unavailable");
 	else if (server_container(task_server(call), request->id))
-		ttrpc_fail(call, code = TTRPC_ALREADY_EXISTS, "task %s: already exists", request->id);
+		ttrpc_fail(call, code = TTRPC_ALREADY_EXISTS, "task %s: already exists",
+			   request->id);
 	else if (server->n_containers == CONTAINERS_MAX)
-		ttrpc_fail(call, code = TTRPC_RESOURCE_EXHAUSTED, "a shim has at most %d containers",
-			   CONTAINERS_MAX);
+		ttrpc_fail(call, code = TTRPC_RESOURCE_EXHAUSTED,
+			   "a shim has at most %d containers", CONTAINERS_MAX);
 	else if (request->terminal)
 		ttrpc_fail(call, code = TTRPC_UNIMPLEMENTED, "terminal: not implemented");
 	else if (request->checkpoint[0])

@@ -17,10 +17,11 @@
 #include "shim/task.h"
 
 #define SECOND UINT64_C(1000000000)
-#define DRAIN_TIME (10 * SECOND)  /* a process that left the container may hold the pipes for ever */
+#define DRAIN_TIME (10 * SECOND) /* a process that left the container may hold the pipes for ever */
 #define DRAIN_MARGIN (SECOND / 2) /* before the caller's deadline */
 
-#define container_of(pointer, type, member) ((type *)(void *)((char *)(pointer) - offsetof(type, member)))
+#define container_of(pointer, type, member)                                                        \
+	((type *)(void *)((char *)(pointer)-offsetof(type, member)))
 
 static void publish_delete(const struct process *process)
 {

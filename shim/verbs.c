@@ -10,7 +10,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/prctl.h>
@@ -51,7 +50,10 @@ static const struct verb_rule rules[VERB_MAX] = {
 	 * with mounts below its own rootfs and the runtime named in the request: what containerd may
 	 * ask for. The worker parses the request and checks the bundle's path against the id.
 	 */
-	[VERB_CREATE] = {.need = NEED_FRESH, .payload = PAYLOAD_MUST, .exclusive = true, .hold = true},
+	[VERB_CREATE] = {.need = NEED_FRESH,
+			 .payload = PAYLOAD_MUST,
+			 .exclusive = true,
+			 .hold = true},
 	/*
 	 * Lets run what was created, and opens the FIFO that is to be its standard input: a path, which
 	 * create takes from the server as well.
@@ -87,12 +89,17 @@ static int answer(struct monitor *monitor, const struct verb *verb, int result, 
 	message->report.tag = verb->tag;
 	message->report.code = result < 0 ? ttrpc_code_from_errno(result) : TTRPC_OK;
 	message->report.exit_status = (uint32_t)-result;
-	if (result < 0)
-		message->report.text_size = (uint32_t)snprintf(message->text, RUNTIME_ERROR_MAX,
-							       "%s", failure_errno(-result));
 	message->fds[ROLE_RESULT] = fd;
 	monitor->outgoing = true;
 	return 0;
+}
+
+/* What the client is told; what the server alone reads goes without. */
+static void answer_text(struct monitor *monitor, const char *text)
+{
+	size_t size = strlen(text);
+	memcpy(monitor->message.text, text, size);
+	monitor->message.report.text_size = (uint32_t)size;
 }
 
 static int publisher_connect(const char *path, int *ret_fd)
@@ -313,6 +320,7 @@ int verb_handle(struct monitor *monitor, const struct verb *verb, int payload_fd
 	if (result < 0) {
 		/* no process or no memory to be had: this verb failed, the pair goes on */
 		answer(monitor, verb, result, -1);
+		answer_text(monitor, failure_errno(-result));
 		monitor->settle = rule->exclusive ? container : NULL;
 	}
 	return 0;

@@ -106,7 +106,8 @@ static int work_delete(const struct job *job, struct runtime_task *task,
 		return result;
 	result = unmount_tree("rootfs", NULL, &failure);
 	if (result == FAILURE_REFUSED)
-		return runtime_fail(task, RUNTIME_UNKNOWN, "failed rootfs umount: %s", failure.text);
+		return runtime_fail(task, RUNTIME_UNKNOWN, "failed rootfs umount: %s",
+				    failure.text);
 	return result;
 }
 
@@ -192,8 +193,9 @@ static int task_init(struct runtime_task *task, const struct job *job)
 	/* a link in the bundle's place would lead the work elsewhere */
 	int folder = open(job->bundle, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (folder < 0)
-		return runtime_fail(task, RUNTIME_INVALID_ARGUMENT, "bundle %s: %s: invalid argument",
-				    job->bundle, failure_errno(errno));
+		return runtime_fail(task, RUNTIME_INVALID_ARGUMENT,
+				    "bundle %s: %s: invalid argument", job->bundle,
+				    failure_errno(errno));
 	if (fchdir(folder) < 0)
 		return -errno;
 	/* the delete verb waits for it; stays open until this process ends, whatever ends it */

@@ -64,11 +64,13 @@ static int request_read(struct creation *creation)
 	if (fstat(job->payload_fd, &file) < 0)
 		return -errno;
 	if (file.st_size > 0)
-		bytes = mmap(NULL, (size_t)file.st_size, PROT_READ, MAP_PRIVATE, job->payload_fd, 0);
+		bytes = mmap(NULL, (size_t)file.st_size, PROT_READ, MAP_PRIVATE, job->payload_fd,
+			     0);
 	if (bytes == MAP_FAILED)
 		return -errno;
 	Containerd__Task__V2__CreateTaskRequest *request =
-		containerd__task__v2__create_task_request__unpack(NULL, (size_t)file.st_size, bytes);
+		containerd__task__v2__create_task_request__unpack(NULL, (size_t)file.st_size,
+								  bytes);
 	if (!request)
 		return -EBADMSG;
 	if (strcmp(request->id, job->verb->id) != 0)
@@ -133,8 +135,8 @@ static int pipes_make(struct creation *creation)
 {
 	const Containerd__Task__V2__CreateTaskRequest *request = creation->request;
 	struct failure failure;
-	int result = fifo_paths(request->stdin, request->stdout, request->stderr,
-				&creation->paths, &failure);
+	int result = fifo_paths(request->stdin, request->stdout, request->stderr, &creation->paths,
+				&failure);
 	for (int stream = FIFO_STDIN; result == 0 && stream <= FIFO_STDERR; stream++)
 		result = pipe_make(creation, (enum fifo_stream)stream);
 	return refuse(creation->task, result, &failure);

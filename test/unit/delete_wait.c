@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The verb `delete` beside an operation on its container that has not ended: whose shim was killed a
- * moment ago, or hangs in a shim that lives on.
+ * The verb `delete` beside an operation on its container that has not ended: whose shim was killed
+ * a moment ago, or hangs in a shim that lives on.
  */
 #include <sys/file.h>
 #include <time.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The monitor with an honest server: what it answers, in which order, what it keeps and writes down,
- * and that nothing is lost or burnt while the server does not listen.
+ * The monitor with an honest server: what it answers, in which order, what it keeps and writes
+ * down, and that nothing is lost or burnt while the server does not listen.
  */
 #include <dirent.h>
 
@@ -188,6 +188,48 @@ TEST(create_that_is_cancelled)
 	fixture_leave(&fixture);
 }
 
+/* So many forks fail, in the process in which it is set. */
+static int forks_to_fail;
+
+pid_t __real_fork(void);
+pid_t __wrap_fork(void);
+
+pid_t __wrap_fork(void)
+{
+	if (forks_to_fail == 0)
+		return __real_fork();
+	forks_to_fail--;
+	errno = EAGAIN;
+	return -1;
+}
+
+static void forks_fail(struct monitor *monitor, const struct fixture *fixture)
+{
+	(void)monitor;
+	(void)fixture;
+	forks_to_fail = 2;
+}
+
+/* Then a verb fails, and the container is as it was before. */
+TEST(no_process_to_be_had)
+{
+	struct fixture fixture = {.prepare = forks_fail};
+
+	fixture_init(&fixture);
+	fixture_bundle(&fixture, "plain-1");
+	for (int i = 0; i < 2; i++) {
+		int payload = fixture_payload(&fixture, "plain-1");
+		uint32_t tag = fixture_send(&fixture, VERB_CREATE, "plain-1", payload);
+		fixture_expect_done(&fixture, tag, ttrpc_code_from_errno(-EAGAIN));
+		ASSERT_STR(fixture.text, "resource temporarily unavailable");
+	}
+	uint32_t tag = fixture_send(&fixture, VERB_CREATE, "plain-1",
+				    fixture_payload(&fixture, "plain-1"));
+	fixture_expect_done(&fixture, tag, TTRPC_OK);
+	fixture_call(&fixture, VERB_START, "plain-1", TTRPC_OK);
+	fixture_leave(&fixture);
+}
+
 static size_t descriptors_of(pid_t pid)
 {
 	char path[64];
@@ -202,7 +244,7 @@ static size_t descriptors_of(pid_t pid)
 	return n;
 }
 
-/* That start finds the gate that create kept is shown by `quick`; here that it is closed in time. */
+/* That start finds the gate that create kept is shown by `quick`; here that it is closed. */
 TEST(kept_descriptors_end_with_their_container)
 {
 	struct fixture fixture = {0};

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The monitor against a server that was taken over: whatever an honest one would not send ends both,
- * with one line in the log that says why, and no process of a container is touched. A server that
- * dies is no offence, but ends the monitor as well.
+ * The monitor against a server that was taken over: whatever an honest one would not send ends
+ * both, with one line in the log that says why, and no process of a container is touched. A server
+ * that dies is no offence, but ends the monitor as well.
  */
 #include "test/unit/monitor_fixture.h"
 

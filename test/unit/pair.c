@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The life of containers through the pair's socket: what is answered when, what may run beside what,
- * and what happens to an operation whose caller does not wait for it.
+ * The life of containers through the pair's socket: what is answered when, what may run beside
+ * what, and what happens to an operation whose caller does not wait for it.
  */
 #include "test/unit/pair_events.h"
 
@@ -175,7 +175,7 @@ TEST(many_creates_at_once)
 	pair_deinit(&pair);
 }
 
-/* However many creates hang, another container can be asked for its processes, killed and waited for. */
+/* However many creates hang, another container can be looked at, killed and waited for. */
 TEST(creates_that_hang_leave_room)
 {
 	enum { N = 40 };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Standard input and output through the pair, and what Delete waits for: the container's last bytes,
- * but not for ever.
+ * Standard input and output through the pair, and what Delete waits for: the container's last
+ * bytes, but not for ever.
  */
 #include "test/unit/pair_events.h"
 
@@ -145,8 +145,8 @@ static pid_t holder_of(const struct pair *pair)
 }
 
 /*
- * What left the container holds its output open. The answer comes before the caller's deadline, with
- * what was written until then, and the client's reader sees the end.
+ * What left the container holds its output open. The answer comes before the caller's deadline,
+ * with what was written until then, and the client's reader sees the end.
  */
 TEST(delete_waits_for_output_until_its_deadline)
 {

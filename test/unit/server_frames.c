@@ -7,6 +7,8 @@
 
 #define FRAMES_MAX 6
 #define ANSWERS_MAX 4
+#define FILLING 0x55 /* the data of oversize frames */
+#define FILLING_PIECE 1000
 
 struct sent {
 	uint32_t id;
@@ -211,7 +213,7 @@ static const struct row rows[] = {
 static size_t sent_build(uint8_t *at, const struct sent *sent)
 {
 	if (sent->oversize > 0) {
-		memset(at + FRAME_HEADER_SIZE, 0x55, sent->oversize);
+		memset(at + FRAME_HEADER_SIZE, FILLING, sent->oversize);
 		return frame_build(at, sent->id, sent->type, 0, at + FRAME_HEADER_SIZE,
 				   sent->oversize);
 	}
@@ -258,6 +260,18 @@ static void check_answers(const struct row *row, int fd)
 	CHECK(row, recv(fd, &byte, 1, MSG_PEEK) == -1 && errno == EAGAIN);
 }
 
+/* Where the data of an oversize frame is far from its end, one byte is as good as the next. */
+static size_t piece_size(const uint8_t *bytes, size_t left, size_t step)
+{
+	size_t filling = 0;
+
+	if (left < step)
+		return left;
+	while (filling < left && filling < 2 * FILLING_PIECE && bytes[filling] == FILLING)
+		filling++;
+	return filling == 2 * FILLING_PIECE && step < FILLING_PIECE ? FILLING_PIECE : step;
+}
+
 static void run_row(const struct row *row, size_t step)
 {
 	static uint8_t bytes[200000];
@@ -271,8 +285,9 @@ static void run_row(const struct row *row, size_t step)
 		if (sent->data || sent->oversize)
 			size += sent_build(bytes + size, sent);
 	fd = raw_connect(&fixture);
-	for (size_t at = 0; at < size; at += step) {
-		raw_send(fd, bytes + at, size - at < step ? size - at : step);
+	for (size_t at = 0, piece; at < size; at += piece) {
+		piece = piece_size(bytes + at, size - at, step);
+		raw_send(fd, bytes + at, piece);
 		ASSERT_EQ(ttrpc_loop_dispatch(&fixture.loop, 0), 0);
 	}
 	settle(&fixture);

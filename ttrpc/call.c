@@ -163,7 +163,7 @@ static const struct ttrpc_method *find_method(const struct ttrpc_service *servic
 static bool call_parse(struct connection *connection, const struct frame *frame,
 		       struct envelope_request *ret_request)
 {
-	const struct server_limits *limits = &connection->server->limits;
+	const struct ttrpc_limits *limits = &connection->server->limits;
 	struct slice envelope = {frame->data, frame->length};
 	int error = envelope_request_parse(envelope, limits->metadata, ret_request);
 

@@ -48,7 +48,7 @@ void connection_refuse(struct connection *connection, uint32_t id, enum ttrpc_co
 
 static void connection_request(struct connection *connection, const struct frame *frame)
 {
-	const struct server_limits *limits = &connection->server->limits;
+	const struct ttrpc_limits *limits = &connection->server->limits;
 
 	if (frame->id <= connection->last_id) {
 		connection_refuse(connection, frame->id, TTRPC_INVALID_ARGUMENT,

@@ -51,11 +51,10 @@ void listeners_resume(struct ttrpc_server *server)
 
 static void listener_admit(struct ttrpc_server *server, int fd)
 {
-	struct ucred peer = {.uid = (uid_t)-1, .gid = (gid_t)-1};
-	int error = credentials_of_peer(fd, &peer);
+	struct ucred peer;
+	int error;
 
-	if ((error < 0 && server->policy != TTRPC_POLICY_NONE) ||
-	    !credentials_allow(server->policy, server->uid, server->gid, &peer)) {
+	if (!policy_admits(&server->policy, fd, &peer)) {
 		close(fd);
 		return;
 	}

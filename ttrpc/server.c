@@ -9,14 +9,15 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-int ttrpc_server_new(struct ttrpc_loop *loop, enum ttrpc_policy policy,
+#include "ttrpc/credentials.h"
+
+int ttrpc_server_new(struct ttrpc_loop *loop, const struct ttrpc_policy *policy,
 		     struct ttrpc_server **ret_server)
 {
 	struct ttrpc_server *server;
 
-	if (policy != TTRPC_POLICY_SAME_USER && policy != TTRPC_POLICY_NONE)
+	if (!policy)
 		return -EINVAL;
 	/* Not cleared: the buffers at its end are touched as far as bytes come. */
 	server = malloc(sizeof(*server));
@@ -24,17 +25,8 @@ int ttrpc_server_new(struct ttrpc_loop *loop, enum ttrpc_policy policy,
 		return -ENOMEM;
 	memset(server, 0, offsetof(struct ttrpc_server, arena_bytes));
 	server->loop = loop;
-	server->policy = policy;
-	server->uid = geteuid();
-	server->gid = getegid();
-	server->limits = (struct server_limits){
-		.message = TTRPC_MESSAGE_MAX,
-		.calls = TTRPC_CALLS_MAX,
-		.connections = TTRPC_CONNECTIONS_MAX,
-		.metadata = TTRPC_METADATA_MAX,
-		.decoded = TTRPC_DECODED_MAX,
-		.write_queue = TTRPC_WRITE_QUEUE_MAX,
-	};
+	server->policy = policy_bind(policy);
+	ttrpc_limits_init(&server->limits);
 	list_init(&server->connections);
 	list_init(&server->spare_calls);
 	arena_init(&server->arena, server->arena_bytes, sizeof(server->arena_bytes),

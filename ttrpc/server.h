@@ -32,16 +32,6 @@
 #define SERVER_OUTPUT_SIZE 512u
 #define SERVER_ARENA_SIZE 1280u
 
-/* The limits of ttrpc.h, which a test may lower. */
-struct server_limits {
-	uint32_t message;
-	uint32_t calls;
-	uint32_t connections;
-	uint32_t metadata;
-	size_t decoded;
-	size_t write_queue;
-};
-
 struct service_entry {
 	struct service_entry *next;
 	const struct ttrpc_service *service;
@@ -87,10 +77,9 @@ struct ttrpc_call {
 
 struct ttrpc_server {
 	struct ttrpc_loop *loop;
-	enum ttrpc_policy policy;
-	uid_t uid;
-	gid_t gid;
-	struct server_limits limits;
+	struct ttrpc_policy policy;
+	struct ttrpc_limits limits;
+	struct ttrpc_statistics *statistics; /* NULL: nothing is counted */
 	struct service_entry *services;
 
 	struct listener *listeners;

@@ -71,9 +71,10 @@ int ttrpc_client_call_sync(struct ttrpc_client *client, const struct ttrpc_servi
 	struct client_call *call;
 	int error;
 
-	error = client->conn.stepping ? -EBUSY
-				      : client_call_start(client, service, method, options, request,
-							  true, waiting_done, &waiting, &call);
+	error = client_is_inside(client)
+			? -EBUSY
+			: client_call_start(client, service, method, options, request, true,
+					    waiting_done, &waiting, &call);
 	if (error < 0) {
 		ret_status->code = TTRPC_UNAVAILABLE;
 		ret_status->error = error;

@@ -79,6 +79,7 @@ static int request_take_field(struct envelope_request *request, const struct wir
 		request->timeout = (int64_t)field->value;
 	if (field_is_bytes(field, REQUEST_METADATA)) {
 		request->n_metadata++;
+		request->metadata_size += field->bytes.size;
 		return pair_parse(field->bytes, &pair);
 	}
 	return 0;
@@ -161,12 +162,15 @@ int envelope_response_parse(struct slice envelope, struct envelope_response *ret
 
 	while ((r = wire_next(&envelope, &field)) > 0) {
 		if (field_is_bytes(&field, RESPONSE_STATUS)) {
+			response.status = field.bytes;
 			error = status_parse(field.bytes, &response);
 			if (error < 0)
 				return error;
 		}
-		if (field_is_bytes(&field, RESPONSE_PAYLOAD))
+		if (field_is_bytes(&field, RESPONSE_PAYLOAD)) {
 			response.payload = field.bytes;
+			response.has_payload = true;
+		}
 	}
 	if (r == 0)
 		*ret_response = response;

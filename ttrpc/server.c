@@ -68,6 +68,12 @@ void server_leave(struct ttrpc_server *server)
 		server_destroy(server);
 }
 
+void server_progress(struct ttrpc_server *server)
+{
+	if (server->shutdown)
+		server->shutdown->progress(server->shutdown);
+}
+
 struct ttrpc_server *ttrpc_server_free(struct ttrpc_server *server)
 {
 	struct list *link;
@@ -76,13 +82,16 @@ struct ttrpc_server *ttrpc_server_free(struct ttrpc_server *server)
 		return NULL;
 	server_enter(server);
 	server->doomed = true;
+	if (server->shutdown)
+		server->shutdown->free(server->shutdown);
+	server->shutdown = NULL;
 	ttrpc_server_stop_listening(server);
 	for (link = server->connections.next; link != &server->connections; link = link->next) {
 		struct connection *connection = container_of(link, struct connection, link);
 
 		conn_break(&connection->conn, -ECANCELED);
 		ttrpc_watch_remove(&connection->conn.watch);
-		call_cancel_all(connection);
+		call_cancel_all(connection, -ECANCELED);
 	}
 	server_leave(server);
 	return NULL;
@@ -119,6 +128,24 @@ const struct service_entry *server_find(const struct ttrpc_server *server, struc
 		    (name.size == 0 || memcmp(entry->service->name, name.data, name.size) == 0))
 			return entry;
 	return NULL;
+}
+
+int ttrpc_server_set_limits(struct ttrpc_server *server, const struct ttrpc_limits *limits)
+{
+	if (limits->message > TTRPC_MESSAGE_CEILING)
+		return -EINVAL;
+	server->limits = *limits;
+	return 0;
+}
+
+void ttrpc_server_count(struct ttrpc_server *server, struct ttrpc_statistics *statistics)
+{
+	server->statistics = server->buffers.statistics = statistics;
+}
+
+void ttrpc_server_enforce_deadlines(struct ttrpc_server *server, bool enforce)
+{
+	server->lenient = !enforce;
 }
 
 size_t ttrpc_server_connections(const struct ttrpc_server *server)

@@ -8,6 +8,8 @@
  *   listener.c    accepting, and waiting when that is not possible
  *   connection.c  one peer: its frames, its end
  *   call.c        one request: from its envelope to its answer
+ *   answer.c      what goes out for a request
+ *   stream_server.c   requests that are streams, if a service has such
  *
  * What happens in a callback may end anything, the server included. So every entry from the loop is
  * between server_enter() and server_leave(); a server freed in between is closed at once, and its
@@ -22,8 +24,11 @@
 #include "ttrpc/list.h"
 #include "ttrpc/ttrpc.h"
 
+struct stream_pool;
+
 #define SERVER_ACCEPT_RETRY                                                                        \
 	1000000000u                /* ns; after accept failed for want of descriptors or memory */
+#define CONNECTION_LIST_MAX 8u     /* calls under way that are found by walking */
 #define SERVER_ACCEPT_MAX 16       /* connections taken on one event */
 #define SERVER_SPARE_CALLS_MAX 64u /* kept for reuse; the rest is given back */
 
@@ -50,10 +55,26 @@ struct connection {
 	struct conn conn;
 	struct ttrpc_server *server;
 	struct list link;
-	struct list calls; /* those not answered yet */
+	struct list calls;         /* those not answered yet */
+	struct ttrpc_call **table; /* by id; NULL while there are few of them */
+	uint32_t table_size;
 	uint32_t n_calls;
 	uint32_t last_id; /* the highest id that a request had */
 	struct ucred peer;
+	struct stream_pool *pool; /* NULL: no stream yet */
+	const struct ttrpc_streams *streams;
+	void *data; /* of the handshake or the handlers */
+	void (*release)(void *data);
+};
+
+/* How calls that are streams differ. */
+struct ttrpc_streams {
+	void (*run)(struct connection *connection, const struct frame *frame,
+		    const struct envelope_request *request, const struct service_entry *entry,
+		    const struct ttrpc_method *method);
+	void (*data)(struct ttrpc_call *call, const struct frame *frame);
+	void (*cancel)(struct ttrpc_call *call, enum ttrpc_code code);
+	bool (*forgotten)(const struct connection *connection, uint32_t id);
 };
 
 /*
@@ -64,6 +85,7 @@ struct connection {
 struct ttrpc_call {
 	struct ttrpc_timer timer;
 	struct list link;
+	struct ttrpc_call *table_next;
 	struct connection *connection;
 	const struct service_entry *entry;
 	const struct ttrpc_method *method;
@@ -72,7 +94,15 @@ struct ttrpc_call {
 	void *userdata;
 	uint64_t deadline; /* 0: none */
 	uint32_t id;
+	int error; /* why it was cancelled */
 	bool running, taken, done;
+	bool expired; /* the handler knows, and answers by itself */
+};
+
+/* Told whenever something that was owed isn't any more. */
+struct server_shutdown {
+	void (*progress)(struct server_shutdown *shutdown);
+	void (*free)(struct server_shutdown *shutdown);
 };
 
 struct ttrpc_server {
@@ -94,8 +124,10 @@ struct ttrpc_server {
 	struct list spare_calls;
 	uint32_t n_spare_calls;
 
+	struct server_shutdown *shutdown; /* NULL: none is under way */
 	unsigned busy;
 	bool doomed;
+	bool lenient; /* deadlines are the handlers' affair */
 
 	struct arena arena;
 	struct conn_buffers buffers;
@@ -106,6 +138,7 @@ struct ttrpc_server {
 
 void server_enter(struct ttrpc_server *server);
 void server_leave(struct ttrpc_server *server); /* the server may be gone afterwards */
+void server_progress(struct ttrpc_server *server);
 const struct service_entry *server_find(const struct ttrpc_server *server, struct slice name);
 
 void listeners_pause(struct ttrpc_server *server, bool retry);
@@ -114,6 +147,10 @@ void listeners_resume(struct ttrpc_server *server);
 /* Takes fd, also on failure. */
 int connection_new(struct ttrpc_server *server, int fd, const struct ucred *peer);
 void connection_free(struct connection *connection); /* cancels its calls */
+
+/* Its calls, by id. */
+void connection_insert(struct connection *connection, struct ttrpc_call *call);
+void connection_remove(struct connection *connection, struct ttrpc_call *call);
 
 /*
  * Sends a status for id; a call that is under way with that id gets it as its answer and is
@@ -124,9 +161,26 @@ void connection_refuse(struct connection *connection, uint32_t id, enum ttrpc_co
 
 /* Runs the request that the frame holds. */
 void call_run(struct connection *connection, const struct frame *frame);
-void call_cancel(struct ttrpc_call *call); /* ends it without an answer */
-void call_cancel_all(struct connection *connection);
-void call_send_status(struct connection *connection, uint32_t id, enum ttrpc_code code,
-		      const char *format, va_list arguments) __attribute__((format(printf, 4, 0)));
+
+/* Ends it without an answer, which has gone out with code or can't any more. */
+void call_cancel(struct ttrpc_call *call, enum ttrpc_code code, int error);
+void call_cancel_all(struct connection *connection, int error);
+
+/* Parts of call_run() and of the life of a call, for streams. */
+ProtobufCMessage *call_decode(struct connection *connection, uint32_t id,
+			      const struct ttrpc_method *method, struct slice payload);
+void call_init(struct ttrpc_call *call, struct connection *connection, uint32_t id,
+	       const struct envelope_request *request, const struct service_entry *entry,
+	       const struct ttrpc_method *method);
+void call_set_timer(struct ttrpc_call *call);
+void call_finish(struct ttrpc_call *call); /* nothing is owed for it any more */
+
+/* ---- answer.c ---- */
+void answer_status(struct connection *connection, uint32_t id, enum ttrpc_code code,
+		   const char *format, va_list arguments) __attribute__((format(printf, 4, 0)));
+
+/* False: it is too large, a failure that says so went out instead. */
+bool answer_reply(struct connection *connection, uint32_t id, const ProtobufCMessage *response);
+void answer_count(struct connection *connection, enum ttrpc_code code);
 
 #endif

@@ -32,6 +32,9 @@ int envelope_response_parse(struct slice envelope, struct envelope_response *ret
 bool envelope_metadata(const struct envelope_request *request, const char *key,
 		       struct slice *ret_value);
 
+/* The next pair of what is left of a parsed envelope; false: there is none. */
+bool envelope_metadata_next(struct slice *rest, struct slice *ret_key, struct slice *ret_value);
+
 /* What a client wants to send; strings are not copied. */
 struct envelope_call {
 	const char *service, *method;

@@ -136,6 +136,7 @@ static size_t conn_send(struct conn *conn, struct iovec *pieces, int n)
 		sent = sendmsg(conn->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
 	while (sent < 0 && errno == EINTR);
 	if (sent >= 0) {
+		conn->n_sent++;
 		if (conn->buffers->statistics)
 			conn->buffers->statistics->bytes_sent += (uint64_t)sent;
 		return (size_t)sent;

@@ -57,6 +57,7 @@ struct conn {
 	struct frame_reader reader;
 	struct queue queue;
 	size_t write_max;
+	uint32_t n_sent; /* sends that the kernel took something of */
 	int fd;
 	int error;
 	int write_error; /* nothing more can be written; what can still be read is */

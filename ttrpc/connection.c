@@ -148,6 +148,7 @@ static void connection_frame(struct conn *conn, const struct frame *frame)
 {
 	struct connection *connection = container_of(conn, struct connection, conn);
 
+	connection->n_frames++;
 	if (frame->oversize)
 		connection_refuse(connection, frame->id, TTRPC_RESOURCE_EXHAUSTED,
 				  "message of %u bytes is above the limit of %u", frame->length,
@@ -169,12 +170,17 @@ static void connection_event(struct ttrpc_watch *watch, uint32_t events)
 
 	server_enter(server);
 	conn_step(conn, events);
-	if (conn->error && !server->doomed)
+	if (conn->error && !server->doomed) {
 		connection_free(connection);
+	} else if (!conn->error) {
+		guard_update(connection);
+		server_progress(server);
+	}
 	server_leave(server);
 }
 
-int connection_new(struct ttrpc_server *server, int fd, const struct ucred *peer)
+int connection_new(struct ttrpc_server *server, int fd, const struct ucred *peer, void *data,
+		   void (*release)(void *data))
 {
 	struct connection *connection = malloc(sizeof(*connection));
 	int error;
@@ -183,7 +189,8 @@ int connection_new(struct ttrpc_server *server, int fd, const struct ucred *peer
 		close(fd);
 		return -ENOMEM;
 	}
-	*connection = (struct connection){.server = server, .peer = *peer};
+	*connection = (struct connection){
+		.server = server, .peer = *peer, .data = data, .release = release};
 	list_init(&connection->calls);
 	conn_init(&connection->conn, &server->buffers, connection_frame, fd, server->limits.message,
 		  server->limits.write_queue);
@@ -195,6 +202,8 @@ int connection_new(struct ttrpc_server *server, int fd, const struct ucred *peer
 	}
 	list_append(&server->connections, &connection->link);
 	server->n_connections++;
+	if (server->limits.first_byte > 0)
+		guard_update(connection);
 	if (server->statistics) {
 		server->statistics->connections++;
 		server->statistics->connections_now++;
@@ -208,6 +217,7 @@ void connection_free(struct connection *connection)
 	int error = connection->conn.error;
 
 	conn_break(&connection->conn, -ECANCELED);
+	ttrpc_timer_clear(&connection->guard);
 	list_remove(&connection->link);
 	server->n_connections--;
 	if (server->statistics)

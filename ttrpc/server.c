@@ -28,6 +28,7 @@ int ttrpc_server_new(struct ttrpc_loop *loop, const struct ttrpc_policy *policy,
 	server->policy = policy_bind(policy);
 	ttrpc_limits_init(&server->limits);
 	list_init(&server->connections);
+	list_init(&server->admissions);
 	list_init(&server->spare_calls);
 	arena_init(&server->arena, server->arena_bytes, sizeof(server->arena_bytes),
 		   TTRPC_DECODED_MAX);
@@ -70,7 +71,7 @@ void server_leave(struct ttrpc_server *server)
 
 void server_progress(struct ttrpc_server *server)
 {
-	if (server->shutdown)
+	if (server->shutdown && server->shutdown->progress)
 		server->shutdown->progress(server->shutdown);
 }
 
@@ -86,6 +87,7 @@ struct ttrpc_server *ttrpc_server_free(struct ttrpc_server *server)
 		server->shutdown->free(server->shutdown);
 	server->shutdown = NULL;
 	ttrpc_server_stop_listening(server);
+	admissions_cancel(server);
 	for (link = server->connections.next; link != &server->connections; link = link->next) {
 		struct connection *connection = container_of(link, struct connection, link);
 

@@ -6,6 +6,9 @@
  *
  *   server.c      the object, its services and what can be asked of it
  *   listener.c    accepting, and waiting when that is not possible
+ *   admission.c   what lies between accept and a connection
+ *   guard.c       time limits of connections
+ *   shutdown.c    the graceful end
  *   connection.c  one peer: its frames, its end
  *   call.c        one request: from its envelope to its answer
  *   answer.c      what goes out for a request
@@ -49,6 +52,8 @@ struct listener {
 	struct ttrpc_watch watch;
 	struct ttrpc_server *server;
 	struct listener *next;
+	int fd;
+	bool shared; /* with other loops */
 };
 
 struct connection {
@@ -64,6 +69,10 @@ struct connection {
 	struct stream_pool *pool; /* NULL: no stream yet */
 	const struct ttrpc_streams *streams;
 	void *data; /* of the handshake or the handlers */
+	struct ttrpc_timer guard;
+	uint64_t frame_due, write_due; /* 0: nothing is under way */
+	uint32_t frame_mark, write_mark;
+	uint32_t n_frames;
 	void (*release)(void *data);
 };
 
@@ -117,7 +126,8 @@ struct ttrpc_server {
 	struct ttrpc_timer accept_timer;
 
 	struct list connections;
-	uint32_t n_connections;
+	struct list admissions; /* handshakes under way */
+	uint32_t n_connections, n_admissions;
 	void (*on_last_close)(void *userdata);
 	void *on_last_close_userdata;
 
@@ -144,8 +154,13 @@ const struct service_entry *server_find(const struct ttrpc_server *server, struc
 void listeners_pause(struct ttrpc_server *server, bool retry);
 void listeners_resume(struct ttrpc_server *server);
 
-/* Takes fd, also on failure. */
-int connection_new(struct ttrpc_server *server, int fd, const struct ucred *peer);
+void admit(struct ttrpc_server *server, int fd); /* takes fd */
+void admissions_cancel(struct ttrpc_server *server);
+void guard_update(struct connection *connection); /* after everything that may have sent or read */
+
+/* Takes fd, also on failure; data not then. */
+int connection_new(struct ttrpc_server *server, int fd, const struct ucred *peer, void *data,
+		   void (*release)(void *data));
 void connection_free(struct connection *connection); /* cancels its calls */
 
 /* Its calls, by id. */

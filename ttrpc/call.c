@@ -273,7 +273,7 @@ void call_run(struct connection *connection, const struct frame *frame)
 
 /* ---- for handlers ---- */
 
-static int call_answered(struct ttrpc_call *call)
+int call_answered(struct ttrpc_call *call)
 {
 	call_finish(call);
 	if (!call->running)

@@ -188,7 +188,8 @@ void call_init(struct ttrpc_call *call, struct connection *connection, uint32_t 
 	       const struct envelope_request *request, const struct service_entry *entry,
 	       const struct ttrpc_method *method);
 void call_set_timer(struct ttrpc_call *call);
-void call_finish(struct ttrpc_call *call); /* nothing is owed for it any more */
+void call_finish(struct ttrpc_call *call);  /* nothing is owed for it any more */
+int call_answered(struct ttrpc_call *call); /* the same, and frees a unary one; returns 0 */
 
 /* ---- answer.c ---- */
 void answer_status(struct connection *connection, uint32_t id, enum ttrpc_code code,

@@ -299,7 +299,7 @@ struct ttrpc_close ttrpc_client_closed(const struct ttrpc_client *client);
 
 /*
  * Blocks until the connection has ended and on_close has returned. timeout: ns, 0: for ever.
- * -ETIMEDOUT. A client with a loop handles its calls' answers meanwhile. Not from its callbacks.
+ * -ETIMEDOUT. A client with a loop handles its calls' answers meanwhile. -EBUSY in its callbacks.
  */
 int ttrpc_client_wait(struct ttrpc_client *client, uint64_t timeout);
 

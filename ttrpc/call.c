@@ -42,12 +42,52 @@ static void call_free(struct ttrpc_call *call)
 	server->n_spare_calls++;
 }
 
+void call_see(const struct ttrpc_call *call, bool out, const ProtobufCMessage *message)
+{
+	if (call->intercept)
+		call->connection->server->hooks->message(call->intercept, out, message);
+}
+
+void call_end_intercept(struct ttrpc_call *call)
+{
+	const struct ttrpc_status status = {.code = call->code, .error = call->error};
+	struct intercept *intercept = call->intercept;
+
+	call->intercept = NULL;
+	if (intercept)
+		call->connection->server->hooks->end(intercept, &status);
+}
+
+int call_intercept(struct ttrpc_call *call, const ProtobufCMessage *message)
+{
+	const struct ttrpc_server *server = call->connection->server;
+	struct ttrpc_options options = {.timeout = 0};
+	uint64_t timeout = call->deadline ? (uint64_t)call->request->timeout : 0;
+	int error;
+
+	if (!server->hooks)
+		return 0;
+	error = server->hooks->begin(server->chain, call->entry->service->name, call->method,
+				     server->hooks->of_call(call), timeout, call, &call->intercept);
+	if (error < 0)
+		return error;
+	server->hooks->result(call->intercept, &options);
+	if (options.timeout != timeout)
+		call->deadline = options.timeout ? ttrpc_now() + options.timeout : 0;
+	if (message && !call->done)
+		call_see(call, false, message);
+	return 0;
+}
+
 /* Whoever calls this frees it, unless it is running. */
 void call_finish(struct ttrpc_call *call)
 {
 	struct ttrpc_server *server = call->connection->server;
 
 	call->done = true;
+	/* While it runs the interceptors may still be beginning. */
+	if (call->intercept && !call->running)
+		call_end_intercept(call);
 	ttrpc_timer_clear(&call->timer);
 	connection_remove(call->connection, call);
 	server_progress(server);
@@ -62,9 +102,10 @@ static void call_tell(struct ttrpc_call *call, int error)
 
 void call_cancel(struct ttrpc_call *call, enum ttrpc_code code, int error)
 {
+	call->code = code;
+	call->error = error;
 	call_finish(call);
 	if (call->method->streams) {
-		call->error = error;
 		call->method->streams->cancel(call, code);
 		return;
 	}
@@ -220,8 +261,10 @@ void call_init(struct ttrpc_call *call, struct connection *connection, uint32_t 
 /* Calls the handler, and answers where the handler didn't. */
 static void call_dispatch(struct ttrpc_call *call, const ProtobufCMessage *message)
 {
-	int error = call->method->dispatch(call->entry->handlers, call, message);
+	int error = call_intercept(call, message);
 
+	if (error == 0 && !call->done)
+		error = call->method->dispatch(call->entry->handlers, call, message);
 	if (call->done)
 		return;
 	if (error == -ENOSYS)
@@ -246,10 +289,12 @@ static void call_run_unary(struct connection *connection, uint32_t id,
 		call_dispatch(call, message);
 		call->running = false;
 		call->request = NULL;
-		if (call->done)
+		if (call->done) {
+			call_end_intercept(call);
 			call_free(call);
-		else if (call->deadline)
+		} else if (call->deadline) {
 			call_set_timer(call);
+		}
 	} else if (message) {
 		connection_refuse(connection, id, TTRPC_RESOURCE_EXHAUSTED, "out of memory");
 	}
@@ -288,7 +333,9 @@ int ttrpc_reply(struct ttrpc_call *call, const ProtobufCMessage *response)
 	if (!response)
 		return ttrpc_fail(call, TTRPC_UNKNOWN, "no message in the answer of %s",
 				  call->method->name);
-	answer_reply(call->connection, call->id, response);
+	call_see(call, true, response);
+	if (!answer_reply(call->connection, call->id, response))
+		call->code = TTRPC_RESOURCE_EXHAUSTED;
 	return call_answered(call);
 }
 
@@ -298,9 +345,9 @@ int ttrpc_fail(struct ttrpc_call *call, enum ttrpc_code code, const char *format
 
 	if (call->done)
 		return 0;
+	call->code = code == TTRPC_OK ? TTRPC_UNKNOWN : code;
 	va_start(arguments, format);
-	answer_status(call->connection, call->id, code == TTRPC_OK ? TTRPC_UNKNOWN : code, format,
-		      arguments);
+	answer_status(call->connection, call->id, call->code, format, arguments);
 	va_end(arguments);
 	return call_answered(call);
 }
@@ -366,6 +413,8 @@ const char *ttrpc_call_metadata(const struct ttrpc_call *call, const char *key)
 	struct slice value;
 	char *copy;
 
+	if (call->intercept)
+		return call->connection->server->hooks->find(call->intercept, key);
 	if (!call->request || !envelope_metadata(call->request, key, &value))
 		return NULL;
 	copy = arena_alloc(&call->connection->server->arena, value.size + 1);

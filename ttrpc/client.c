@@ -20,6 +20,8 @@ static void client_destroy(struct ttrpc_client *client)
 	conn_deinit(&client->conn);
 	client_call_free_spares(client);
 	free(client->pool);
+	if (client->hooks)
+		client->hooks->free(client->chain);
 	free(client->details);
 	arena_deinit(&client->arena);
 	conn_buffers_deinit(&client->buffers);

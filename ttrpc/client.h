@@ -12,6 +12,7 @@
 #include "ttrpc/arena.h"
 #include "ttrpc/conn.h"
 #include "ttrpc/envelope.h"
+#include "ttrpc/hooks.h"
 #include "ttrpc/list.h"
 #include "ttrpc/status.h"
 #include "ttrpc/ttrpc.h"
@@ -41,6 +42,7 @@ struct client_call {
 	const struct ttrpc_method *method;
 	const struct client_streams *streams; /* NULL: a unary call */
 	struct ttrpc_cancel *cancel;
+	struct intercept *intercept; /* NULL: nobody looks */
 	ttrpc_done_fn done;
 	void *userdata;
 	uint64_t deadline;    /* 0: none */
@@ -65,6 +67,8 @@ struct ttrpc_client {
 	struct ttrpc_statistics *statistics;
 	struct stream_pool *pool; /* NULL: no stream yet */
 	const struct client_streams *streams;
+	const struct intercept_hooks *hooks; /* NULL: no interceptors */
+	struct intercept_chain *chain;
 	void *details; /* of the last call that blocked */
 	unsigned busy;
 	bool closed; /* its calls were ended */
@@ -103,8 +107,12 @@ int client_call_start(struct ttrpc_client *client, const struct ttrpc_service *s
  */
 int client_call_check(const struct ttrpc_client *client);
 int client_call_send(struct client_call *call, const struct ttrpc_service *service,
-		     const struct ttrpc_options *options, const ProtobufCMessage *request,
+		     const struct ttrpc_options *given, const ProtobufCMessage *request,
 		     uint8_t flags);
+
+/* What interceptors see of it. */
+void client_call_see(const struct client_call *call, bool out, const ProtobufCMessage *message);
+void client_call_end_intercept(struct client_call *call, const struct ttrpc_status *status);
 
 /* Takes the call out of the table; a frame for it that comes later is late. */
 void client_call_forget(struct client_call *call);

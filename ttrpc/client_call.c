@@ -74,6 +74,21 @@ void client_call_count(struct ttrpc_client *client, enum ttrpc_code code)
 			->calls[(unsigned)code <= TTRPC_UNAUTHENTICATED ? code : TTRPC_UNKNOWN]++;
 }
 
+void client_call_see(const struct client_call *call, bool out, const ProtobufCMessage *message)
+{
+	if (call->intercept)
+		call->client->hooks->message(call->intercept, out, message);
+}
+
+void client_call_end_intercept(struct client_call *call, const struct ttrpc_status *status)
+{
+	struct intercept *intercept = call->intercept;
+
+	call->intercept = NULL;
+	if (intercept)
+		call->client->hooks->end(intercept, status);
+}
+
 void client_call_forget(struct client_call *call)
 {
 	ttrpc_timer_clear(&call->timer);
@@ -93,6 +108,9 @@ static void call_end(struct client_call *call, const struct ttrpc_status *status
 		call->streams->end(call, status);
 		return;
 	}
+	if (response)
+		client_call_see(call, false, response);
+	client_call_end_intercept(call, status);
 	call->done(call->userdata, status, response);
 	call_free(call);
 }
@@ -118,8 +136,10 @@ void client_call_expire(struct client_call *call)
 		status_format(&status, call->code, call->error,
 			      "request of %llu bytes is above the limit of %u",
 			      (unsigned long long)call->size, call->client->conn.reader.limit);
-	else
+	else if (call->error == -EOVERFLOW)
 		status_format(&status, call->code, call->error, "stream ids ran out");
+	else
+		status_format(&status, call->code, call->error, "%s", strerror(-call->error));
 	call_end(call, &status, NULL);
 }
 
@@ -274,29 +294,73 @@ static bool call_is_unsendable(struct client_call *call, size_t size)
 	return true;
 }
 
-int client_call_send(struct client_call *call, const struct ttrpc_service *service,
-		     const struct ttrpc_options *options, const ProtobufCMessage *request,
-		     uint8_t flags)
+/* False: an interceptor said no, and the call can't be sent. */
+static bool call_intercept(struct client_call *call, const struct ttrpc_service *service,
+			   const ProtobufCMessage *request, struct ttrpc_options *options)
 {
-	const struct envelope_call envelope = {
-		.service = service->name,
-		.method = call->method->name,
-		.metadata = options ? options->metadata : NULL,
-		.n_metadata = options ? options->n_metadata : 0,
-		.timeout = options ? timeout_clamp(options->timeout) : 0,
-		.payload_size = request ? protobuf_c_message_get_packed_size(request) : 0,
-	};
-	size_t size = envelope_request_size(&envelope);
 	struct ttrpc_client *client = call->client;
 	int error;
 
-	if (call_is_unsendable(call, size))
+	if (!client->hooks)
+		return true;
+	error = client->hooks->begin(client->chain, service->name, call->method,
+				     client->hooks->of_options(options), options->timeout, NULL,
+				     &call->intercept);
+	if (error < 0) {
+		call->code = ttrpc_code_from_errno(error);
+		call->error = error;
+		return false;
+	}
+	client->hooks->result(call->intercept, options);
+	if (request)
+		client_call_see(call, true, request);
+	return true;
+}
+
+static void call_unsent(struct client_call *call)
+{
+	struct ttrpc_status status;
+
+	if (call->intercept) {
+		status_format(&status, call->code, call->error, "%s", strerror(-call->error));
+		client_call_end_intercept(call, &status);
+	}
+}
+
+int client_call_send(struct client_call *call, const struct ttrpc_service *service,
+		     const struct ttrpc_options *given, const ProtobufCMessage *request,
+		     uint8_t flags)
+{
+	struct ttrpc_options options = given ? *given : (struct ttrpc_options){.timeout = 0};
+	struct ttrpc_client *client = call->client;
+	struct envelope_call envelope;
+	size_t size;
+	int error;
+
+	if (!call_intercept(call, service, request, &options))
 		return 0;
+	envelope = (struct envelope_call){
+		.service = service->name,
+		.method = call->method->name,
+		.metadata = options.metadata,
+		.n_metadata = options.n_metadata,
+		.timeout = timeout_clamp(options.timeout),
+		.payload_size = request ? protobuf_c_message_get_packed_size(request) : 0,
+	};
+	size = envelope_request_size(&envelope);
+	if (call_is_unsendable(call, size)) {
+		call_unsent(call);
+		return 0;
+	}
 	if (envelope.timeout > 0)
 		call->deadline = ttrpc_now() + (uint64_t)envelope.timeout;
 	error = call_write(call, &envelope, size, request, flags);
-	if (error < 0)
+	if (error < 0) {
+		call->code = TTRPC_UNAVAILABLE;
+		call->error = error;
+		call_unsent(call);
 		return error;
+	}
 	list_append(call_bucket(client, call->id), &call->link);
 	if (client->loop && call->deadline)
 		ttrpc_timer_set(client->loop, &call->timer, call->deadline, call_timer);

@@ -68,6 +68,7 @@ int ttrpc_fail_details(struct ttrpc_call *call, enum ttrpc_code code, const char
 	size = wire_bytes_size(RESPONSE_STATUS, size);
 	if (size > connection->server->limits.message)
 		return ttrpc_fail(call, code, "%s", text);
+	call->code = code;
 	answer_count(connection, code);
 	frame.length = (uint32_t)size;
 	start = conn_reserve(&connection->conn, FRAME_HEADER_SIZE + size);

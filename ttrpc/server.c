@@ -53,6 +53,8 @@ static void server_destroy(struct ttrpc_server *server)
 		server->services = entry->next;
 		free(entry);
 	}
+	if (server->hooks)
+		server->hooks->free(server->chain);
 	arena_deinit(&server->arena);
 	conn_buffers_deinit(&server->buffers);
 	free(server);

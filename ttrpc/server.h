@@ -24,6 +24,7 @@
 #include "ttrpc/arena.h"
 #include "ttrpc/conn.h"
 #include "ttrpc/envelope.h"
+#include "ttrpc/hooks.h"
 #include "ttrpc/list.h"
 #include "ttrpc/ttrpc.h"
 
@@ -99,11 +100,13 @@ struct ttrpc_call {
 	const struct service_entry *entry;
 	const struct ttrpc_method *method;
 	const struct envelope_request *request; /* NULL unless running */
+	struct intercept *intercept;            /* NULL: nobody looks */
 	ttrpc_cancel_fn cancelled;
 	void *userdata;
 	uint64_t deadline; /* 0: none */
 	uint32_t id;
 	int error; /* why it was cancelled */
+	enum ttrpc_code code;
 	bool running, taken, done;
 	bool expired; /* the handler knows, and answers by itself */
 };
@@ -134,6 +137,8 @@ struct ttrpc_server {
 	struct list spare_calls;
 	uint32_t n_spare_calls;
 
+	const struct intercept_hooks *hooks; /* NULL: no interceptors */
+	struct intercept_chain *chain;
 	struct server_shutdown *shutdown; /* NULL: none is under way */
 	unsigned busy;
 	bool doomed;
@@ -188,6 +193,11 @@ void call_init(struct ttrpc_call *call, struct connection *connection, uint32_t 
 	       const struct envelope_request *request, const struct service_entry *entry,
 	       const struct ttrpc_method *method);
 void call_set_timer(struct ttrpc_call *call);
+
+/* The interceptors' turn, and then what came; false: the call is over, or is to be. */
+int call_intercept(struct ttrpc_call *call, const ProtobufCMessage *message);
+void call_end_intercept(struct ttrpc_call *call);
+void call_see(const struct ttrpc_call *call, bool out, const ProtobufCMessage *message);
 void call_finish(struct ttrpc_call *call);  /* nothing is owed for it any more */
 int call_answered(struct ttrpc_call *call); /* the same, and frees a unary one; returns 0 */
 

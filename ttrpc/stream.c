@@ -77,6 +77,7 @@ bool stream_forgotten(const struct stream_pool *pool, uint32_t id)
 static void stream_destroy(struct ttrpc_stream *stream)
 {
 	struct stream_pool *pool = stream->pool;
+	void *details;
 
 	ttrpc_timer_clear(&stream->wake);
 	stream_queue_drop(stream);
@@ -89,8 +90,9 @@ static void stream_destroy(struct ttrpc_stream *stream)
 		stream->events->ended(stream, &stream->status);
 	list_remove(&stream->link);
 	pool->n_streams--;
-	free(stream->details);
+	details = stream->details;
 	stream->side->free(stream);
+	free(details);
 }
 
 /* What the status points at goes with the frame; the stream may stay for longer. */
@@ -168,6 +170,15 @@ static void stream_failed(struct ttrpc_stream *stream, int error)
 		stream_abort(stream, ttrpc_code_from_errno(error), error, "%s", strerror(-error));
 }
 
+static int stream_hand_over(struct ttrpc_stream *stream, const ProtobufCMessage *message)
+{
+	if (!stream->seen)
+		stream->side->see(stream, false, message);
+	if (!stream->events || !stream->events->message)
+		return 0;
+	return stream->events->message(stream, message);
+}
+
 /* Gives one message to the handler; false: it has to wait. */
 static bool stream_deliver(struct ttrpc_stream *stream, struct slice payload)
 {
@@ -184,13 +195,15 @@ static bool stream_deliver(struct ttrpc_stream *stream, struct slice payload)
 	else if (!message)
 		stream_abort(stream, TTRPC_INTERNAL, -EBADMSG, "unmarshal message: malformed %s",
 			     stream->incoming->name);
-	else if (stream->events && stream->events->message)
-		error = stream->events->message(stream, message);
+	else
+		error = stream_hand_over(stream, message);
 	arena_reset(pool->arena);
 	if (error == -EAGAIN && !stream->over) {
 		stream->stalled = true;
+		stream->seen = true;
 		return false;
 	}
+	stream->seen = false;
 	if (pool->statistics)
 		pool->statistics->messages_received++;
 	if (error < 0)
@@ -350,6 +363,7 @@ int ttrpc_stream_send(struct ttrpc_stream *stream, const ProtobufCMessage *messa
 			conn_on_drained(pool->conn, pool->limits->send_queue / 2, pool->drained);
 		return -EAGAIN;
 	}
+	stream->side->see(stream, true, message);
 	if (pool->statistics)
 		pool->statistics->messages_sent++;
 	return stream_write(stream, 0, message, size);

@@ -78,7 +78,14 @@ static void side_abort(struct ttrpc_stream *stream, const struct ttrpc_status *s
 
 static void side_free(struct ttrpc_stream *stream)
 {
+	/* Its messages may have waited for long after the call had left the table. */
+	client_call_end_intercept(&of_stream(stream)->call, &stream->status);
 	free(of_stream(stream));
+}
+
+static void side_see(struct ttrpc_stream *stream, bool out, const ProtobufCMessage *message)
+{
+	client_call_see(&of_stream(stream)->call, out, message);
 }
 
 static const struct stream_side client_side = {
@@ -86,6 +93,7 @@ static const struct stream_side client_side = {
 	.leave = side_leave,
 	.abort = side_abort,
 	.free = side_free,
+	.see = side_see,
 };
 
 /* The connection's end, which comes after what was received; or the deadline, which doesn't wait. */

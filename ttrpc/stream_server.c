@@ -81,6 +81,8 @@ static void side_abort(struct ttrpc_stream *stream, const struct ttrpc_status *s
 {
 	struct server_stream *self = of_stream(stream);
 
+	self->call.code = status->code;
+	self->call.error = status->error;
 	send_status(self, status->code, "%s", status->text);
 	stream_is_over(self);
 }
@@ -90,11 +92,17 @@ static void side_free(struct ttrpc_stream *stream)
 	free(of_stream(stream));
 }
 
+static void side_see(struct ttrpc_stream *stream, bool out, const ProtobufCMessage *message)
+{
+	call_see(&of_stream(stream)->call, out, message);
+}
+
 static const struct stream_side server_side = {
 	.enter = side_enter,
 	.leave = side_leave,
 	.abort = side_abort,
 	.free = side_free,
+	.see = side_see,
 };
 
 /* The call was answered for it, or its connection is gone. */
@@ -202,6 +210,23 @@ static void server_stream_opened(struct server_stream *self, int error)
 		call_set_timer(&self->call);
 }
 
+static void server_stream_open(struct server_stream *self, const ProtobufCMessage *message)
+{
+	struct ttrpc_call *call = &self->call;
+	int error = call_intercept(call, message);
+
+	/* An interceptor may have answered with the call's own functions. */
+	if (call->done && !self->stream.over) {
+		const struct ttrpc_status status = {.code = call->code};
+
+		stream_forget(self->stream.pool, call->id);
+		stream_end(&self->stream, &status);
+	}
+	if (error == 0 && !self->stream.over)
+		error = call->method->open(call->entry->handlers, &self->stream, message);
+	server_stream_opened(self, error);
+}
+
 /* What came with the request, for a method that takes messages. */
 static void server_stream_first(struct server_stream *self, const struct frame *frame,
 				const struct slice *payload)
@@ -233,10 +258,12 @@ static void server_stream_run(struct connection *connection, const struct frame 
 		bool over;
 
 		stream_begin(stream);
-		server_stream_opened(self, method->open(entry->handlers, stream, message));
+		server_stream_open(self, message);
 		self->call.running = false;
 		self->call.request = NULL;
 		over = stream->over;
+		if (over)
+			call_end_intercept(&self->call);
 		stream_finish(stream);
 		arena_reset(&server->arena);
 		if (!over)
@@ -303,7 +330,9 @@ int ttrpc_stream_reply(struct ttrpc_stream *stream, const ProtobufCMessage *resp
 	if (!response)
 		return ttrpc_stream_fail(stream, TTRPC_UNKNOWN, "no message in the answer of %s",
 					 stream->method->name);
-	answer_reply(self->call.connection, self->call.id, response);
+	call_see(&self->call, true, response);
+	if (!answer_reply(self->call.connection, self->call.id, response))
+		self->call.code = TTRPC_RESOURCE_EXHAUSTED;
 	return server_stream_ended_well(self);
 }
 
@@ -318,6 +347,7 @@ int ttrpc_stream_fail(struct ttrpc_stream *stream, enum ttrpc_code code, const c
 		return 0;
 	if (code == TTRPC_OK)
 		code = TTRPC_UNKNOWN;
+	self->call.code = code;
 	va_start(arguments, format);
 	status_vformat(&status, code, 0, format, arguments);
 	va_end(arguments);

@@ -58,6 +58,8 @@ struct stream_side {
 	/* Makes the stream over on the wire for a failure of this end's; not over yet. */
 	void (*abort)(struct ttrpc_stream *stream, const struct ttrpc_status *status);
 	void (*free)(struct ttrpc_stream *stream);
+	/* A message is handed on. */
+	void (*see)(struct ttrpc_stream *stream, bool out, const ProtobufCMessage *message);
 };
 
 struct stream_message {
@@ -89,6 +91,7 @@ struct ttrpc_stream {
 	bool sends;         /* this end of the method sends messages */
 	bool running;       /* a callback runs */
 	bool paused;        /* by its user */
+	bool seen;          /* interceptors know the first message */
 	bool stalled;       /* message returned -EAGAIN */
 	bool writable;      /* to be told */
 	bool local_closed;  /* nothing more is sent */

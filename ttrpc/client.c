@@ -93,6 +93,8 @@ int ttrpc_client_new(struct ttrpc_loop *loop, int fd, struct ttrpc_client **ret_
 		   TTRPC_DECODED_MAX);
 	conn_buffers_init(&client->buffers, client->input_bytes, sizeof(client->input_bytes),
 			  client->output_bytes, sizeof(client->output_bytes));
+	client->arena.cache = &client->buffers.cache;
+	client->buffers.cache.loop = loop;
 	conn_init(&client->conn, &client->buffers, client_frame, fd, TTRPC_MESSAGE_MAX, SIZE_MAX);
 	error = loop ? conn_watch(&client->conn, loop, client_event) : 0;
 	if (error < 0) {

@@ -33,6 +33,7 @@ void conn_buffers_deinit(struct conn_buffers *buffers)
 	free(buffers->input_large);
 	free(buffers->output_large);
 	buffers->input_large = buffers->output_large = NULL;
+	cache_deinit(&buffers->cache);
 }
 
 void conn_init(struct conn *conn, struct conn_buffers *buffers, conn_frame_fn frame, int fd,
@@ -46,6 +47,7 @@ void conn_init(struct conn *conn, struct conn_buffers *buffers, conn_frame_fn fr
 		.write_max = write_max,
 	};
 	frame_reader_init(&conn->reader, message_max);
+	conn->reader.cache = conn->queue.cache = &buffers->cache;
 }
 
 int conn_watch(struct conn *conn, struct ttrpc_loop *loop, ttrpc_watch_fn callback)

@@ -20,6 +20,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "ttrpc/cache.h"
 #include "ttrpc/frame.h"
 #include "ttrpc/loop.h"
 #include "ttrpc/queue.h"
@@ -39,6 +40,7 @@ struct conn_buffers {
 	size_t output_used;
 	struct conn *output_owner; /* whose bytes are in output; NULL: nobody's */
 	void *input_large, *output_large;
+	struct cache_owner cache;
 	struct ttrpc_statistics *statistics; /* of the owner; NULL: nothing is counted */
 };
 

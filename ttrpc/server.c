@@ -34,6 +34,8 @@ int ttrpc_server_new(struct ttrpc_loop *loop, const struct ttrpc_policy *policy,
 		   TTRPC_DECODED_MAX);
 	conn_buffers_init(&server->buffers, server->input_bytes, sizeof(server->input_bytes),
 			  server->output_bytes, sizeof(server->output_bytes));
+	server->arena.cache = &server->buffers.cache;
+	server->buffers.cache.loop = loop;
 	*ret_server = server;
 	return 0;
 }

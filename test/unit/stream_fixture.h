@@ -289,6 +289,15 @@ struct heard {
 	bool in_order;
 };
 
+/* The number at the begin of a value, which may go on with zeroes. */
+static inline long number_of(const Google__Protobuf__Any *any)
+{
+	char text[32] = "";
+
+	memcpy(text, any->value.data, any->value.len < 31 ? any->value.len : 31);
+	return strtol(text, NULL, 10);
+}
+
 static inline int heard_message(struct ttrpc_stream *stream, const ProtobufCMessage *message)
 {
 	struct heard *heard = ttrpc_stream_userdata(stream);
@@ -303,7 +312,7 @@ static inline int heard_message(struct ttrpc_stream *stream, const ProtobufCMess
 		snprintf(heard->text + length, sizeof(heard->text) - length, " %.*s",
 			 (int)any->value.len, (const char *)any->value.data);
 	if (heard->in_order)
-		ASSERT_EQ(strtol((const char *)any->value.data, NULL, 10), heard->next++);
+		ASSERT_EQ(number_of(any), heard->next++);
 	return 0;
 }
 

@@ -5,15 +5,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
+#include "shim/file.h"
 #include "shim/sha256.h"
-
-#define ADDRESS_TEMPORARY ".address"
 
 /* Drops the last component of the n characters at path, with its '/'; that of "/x" without. */
 static size_t component_drop(const char *path, size_t n, size_t root)
@@ -129,33 +126,12 @@ int address_publisher(const char *ttrpc, const char *grpc, char ret_path[static 
 	return 0;
 }
 
-static int file_fill(const char *path)
+int address_file_write(const char *path)
 {
 	char text[sizeof(ADDRESS_SCHEME) + ADDRESS_PATH_SIZE];
 	size_t size = (size_t)(stpcpy(stpcpy(text, ADDRESS_SCHEME), path) - text);
-	int fd = open(ADDRESS_TEMPORARY, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC,
-		      0644);
-	int result = 0;
 
-	if (fd < 0)
-		return -errno;
-	ssize_t n = write(fd, text, size);
-	if (n != (ssize_t)size)
-		result = n < 0 ? -errno : -ENOSPC;
-	else if (fchmod(fd, 0644) < 0)
-		result = -errno;
-	close(fd);
-	return result;
-}
-
-int address_file_write(const char *path)
-{
-	int result = file_fill(path);
-	if (result == 0 && rename(ADDRESS_TEMPORARY, ADDRESS_FILE) < 0)
-		result = -errno;
-	if (result < 0)
-		unlink(ADDRESS_TEMPORARY);
-	return result;
+	return file_replace(".", ADDRESS_FILE, text, size, 0644);
 }
 
 void address_file_remove(void)
@@ -173,19 +149,17 @@ static bool path_is_ours(const char *path)
 
 int address_file_read(char ret_path[static ADDRESS_PATH_SIZE])
 {
-	char text[sizeof(ADDRESS_SCHEME) + ADDRESS_PATH_SIZE];
-	int fd = open(ADDRESS_FILE, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	ssize_t n = read(fd, text, sizeof(text) - 1);
-	int result = n < 0 ? -errno : 0;
-	close(fd);
+	size_t size;
+	char *text;
+	int result = file_read(ADDRESS_FILE, O_NOFOLLOW, sizeof(ADDRESS_SCHEME) + ADDRESS_PATH_SIZE,
+			       &text, &size);
 	if (result < 0)
-		return result;
-	text[n] = 0;
+		return result == -EFBIG ? -EBADMSG : result;
 	const char *path = address_path(text);
 	if (path == text || strlen(path) >= ADDRESS_PATH_SIZE || !path_is_ours(path))
-		return -EBADMSG;
-	stpcpy(ret_path, path);
-	return 0;
+		result = -EBADMSG;
+	else
+		stpcpy(ret_path, path);
+	free(text);
+	return result;
 }

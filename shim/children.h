@@ -17,7 +17,7 @@
 #include "shim/state.h"
 
 #define WORKERS_MAX 64 /* OPERATIONS_MAX, and those that have reported and end */
-#define STRAYS_MAX 256      /* beyond it zombies stay in the kernel until a worker has ended */
+#define STRAYS_MAX 256 /* beyond it they stay zombies until a worker has ended */
 
 struct monitor_container {
 	enum { CONTAINER_FREE = 0, CONTAINER_CREATING, CONTAINER_LIVE } phase;
@@ -35,6 +35,8 @@ struct monitor_worker {
 	uint32_t tag;
 	enum verb_type type;
 	bool reported;
+	bool cancelled; /* a create that is to fail, whatever it reports */
+	bool undoes;    /* it took the place of a create's worker that died, and answers for it */
 	struct monitor_container *container;
 };
 
@@ -60,8 +62,15 @@ int children_bundle(const struct children *children, const char *id, char *path,
 
 struct monitor_worker *worker_find(struct children *children, pid_t pid);
 struct monitor_worker *worker_find_tag(struct children *children, uint32_t tag);
+struct monitor_worker *worker_find_create(struct children *children, const char *id);
 struct monitor_worker *worker_allocate(struct children *children); /* NULL: WORKERS_MAX */
 void worker_free(struct children *children, struct monitor_worker *worker);
+
+/*
+ * Whether pid may be the init of a container that is being made: it exists, or is among the strays,
+ * and is none that is known as another.
+ */
+bool children_may_register(struct children *children, pid_t pid);
 
 /* A worker reported that pid is the container's init. Takes its exit from the strays if it is there. */
 void children_register(struct children *children, struct monitor_container *container, pid_t pid);
@@ -72,7 +81,7 @@ void children_register(struct children *children, struct monitor_container *cont
  *   CHILDREN_TAKEN    it was a container's process or a stray, and is reaped
  *   CHILDREN_WORKER   it is *ret_worker; not reaped: children_reap(pid) when its report was dealt with
  *   CHILDREN_SERVER   it is server_pid; not reaped
- *   CHILDREN_FULL     no room for a stray: ask again after a worker's report
+ *   CHILDREN_FULL     no room for a stray, and nothing else: ask again after a worker's report
  */
 enum children_result {
 	CHILDREN_NONE,
@@ -85,8 +94,14 @@ enum children_result children_collect(struct children *children, pid_t server_pi
 				      struct monitor_worker **ret_worker, int *ret_status);
 void children_reap(pid_t pid);
 
-/* The same for one container's init, before its delete is reported. */
-void children_collect_init(struct children *children, struct monitor_container *container);
+/*
+ * The same for one container's init, before its delete is reported: it is dead by now. If it is not
+ * our zombie yet, since the worker that made it takes its time to go, it was killed by the delete.
+ */
+void children_end_init(struct children *children, struct monitor_container *container);
+
+/* In a worker: closes what is kept for all containers but its own. */
+void children_close_others(const struct children *children, const struct monitor_container *own);
 
 /* The next container whose exit is to be forwarded now, or NULL. */
 struct monitor_container *children_next_exit(struct children *children);

@@ -28,6 +28,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "shim/file.h"
 #include "shim/program.h"
 
 #define CHILD_STACK_SIZE (16u << 10)
@@ -53,12 +54,11 @@ struct child {
 
 extern char **environ;
 
-static void child_reset_signals(void)
+void command_reset_signals(void)
 {
 	struct sigaction action = {.sa_handler = SIG_DFL};
 	sigset_t none;
 
-	/* exec keeps what is ignored, and runc would hand an ignored SIGPIPE down. */
 	for (int i = 1; i < _NSIG; i++)
 		sigaction(i, &action, NULL);
 	sigemptyset(&none);
@@ -103,7 +103,7 @@ static int child_main(void *argument)
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != child->parent)
 		return 127; /* it died before the line above */
-	child_reset_signals();
+	command_reset_signals();
 	report.step = (int)child_prepare_and_exec(child);
 	report.error = errno;
 	return write(error_fd, &report, sizeof(report)) < 0 ? 126 : 127;
@@ -200,23 +200,13 @@ static char **environment(void)
 static int input_file(const void *input, size_t size)
 {
 	int fd = memfd_create("input", MFD_CLOEXEC);
-	size_t done = 0;
+	int r = fd < 0 ? -errno : file_write_all(fd, input, size);
 
-	if (fd < 0)
-		return -errno;
-	while (done < size) {
-		ssize_t n = write(fd, (const char *)input + done, size - done);
-
-		if (n < 0) {
-			int error = errno;
-
-			close(fd);
-			return -error;
-		}
-		done += (size_t)n;
+	if (fd >= 0 && (r < 0 || lseek(fd, 0, SEEK_SET) < 0)) {
+		r = r < 0 ? r : -errno;
+		close(fd);
 	}
-	lseek(fd, 0, SEEK_SET);
-	return fd;
+	return r < 0 ? r : fd;
 }
 
 /* 1: more may come; 0: end of file; -EAGAIN: nothing there now. */
@@ -270,6 +260,9 @@ static int output_collect(int fd, pid_t pid, struct command_result *result)
 			poll(wait, 2, process < 0 ? LOOK_MS : -1);
 			/* What it wrote before is in the pipe by now: one more round of reads. */
 			ended = has_ended(pid);
+		} else if (result->output_cut && has_ended(pid)) {
+			r = 0; /* what it left behind may print for ever */
+			break;
 		}
 		r = output_read(fd, result);
 	}
@@ -327,7 +320,9 @@ static int spawn(const struct command *command, const struct plumbing *plumbing,
 	if (command->input)
 		child.stdio[0] = plumbing->input;
 	if (command->capture)
-		child.stdio[1] = child.stdio[2] = plumbing->output[1];
+		child.stdio[1] = plumbing->output[1];
+	if (command->capture && !command->output_only)
+		child.stdio[2] = plumbing->output[1];
 	env = environment();
 	if (!env)
 		return -ENOMEM;

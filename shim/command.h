@@ -16,13 +16,13 @@
 #define COMMAND_OUTPUT_MAX (1u << 20)
 
 struct command {
-	const char *const
-		*argv;     /* NULL at the end. argv[0] is looked up in PATH if it has no slash */
-	const char *cwd;   /* NULL: the caller's */
-	int stdio[3];      /* -1: /dev/null. They stay the caller's */
-	const void *input; /* not NULL: these bytes are its standard input */
+	const char *const *argv; /* NULL at the end. argv[0] without a slash is looked up in PATH */
+	const char *cwd;         /* NULL: the caller's */
+	int stdio[3];            /* -1: /dev/null. They stay the caller's */
+	const void *input;       /* not NULL: these bytes are its standard input */
 	size_t input_size;
-	bool capture; /* its standard output and error, together, go into the result */
+	bool capture;     /* its standard output and error, together, go into the result */
+	bool output_only; /* not its standard error */
 };
 
 #define COMMAND_NULL ((struct command){.stdio = {-1, -1, -1}})
@@ -39,6 +39,9 @@ struct command_result {
 /* Refused: the program could not be started, in Go's words. */
 int command_run(const struct command *command, struct command_result *ret_result,
 		struct failure *ret_failure);
+/* For a child, before it executes something: what is ignored or blocked would stay so. */
+void command_reset_signals(void);
+
 void command_result_deinit(struct command_result *result);
 
 /* The exit status as containerd counts it: 128 + N for a program that signal N ended. */

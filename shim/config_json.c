@@ -2,17 +2,22 @@
 /*
  * Reading config.json: the file into memory, jansson's parser, then a few look-ups that tolerate
  * what is absent but not what has the wrong type. The specification is the container's user's, so
- * nothing in it is believed: the file's size is limited here, the depth of its nesting by jansson.
+ * nothing in it is believed: the file's size is limited, and the depth of its nesting by jansson.
  */
 #include "shim/config_json.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
+
+#include "shim/file.h"
+
+/*
+ * No number is read here, so each may be of any size: RLIM_INFINITY, 2^64 - 1, is more than jansson's
+ * integers hold. A zero in a string concerns only who reads that string.
+ */
+#define DECODE_FLAGS (JSON_DECODE_INT_AS_REAL | JSON_ALLOW_NUL)
 
 struct reader {
 	struct config_json *config;
@@ -24,18 +29,27 @@ static int wrong_type(struct reader *reader, const char *name, const char *wante
 	return failure_set(reader->failure, "config.json: %s is not %s", name, wanted);
 }
 
+/* NULL: it is no string, or none in C. */
+static const char *text_of(const json_t *value)
+{
+	const char *text = json_string_value(value);
+
+	return text && strlen(text) == json_string_length(value) ? text : NULL;
+}
+
 /* *ret_value stays as it is if the key is absent or null. */
 static int get_string(struct reader *reader, const json_t *object, const char *key,
 		      const char *name, char **ret_value)
 {
 	const json_t *value = json_object_get(object, key);
+	const char *text = text_of(value);
 	char *copy;
 
 	if (!value || json_is_null(value))
 		return 0;
-	if (!json_is_string(value))
+	if (!text)
 		return wrong_type(reader, name, "a string");
-	copy = strdup(json_string_value(value));
+	copy = strdup(text);
 	if (!copy)
 		return -ENOMEM;
 	free(*ret_value);
@@ -57,7 +71,7 @@ static int get_strings(struct reader *reader, const json_t *object, const char *
 		return -ENOMEM;
 	*ret_values = values;
 	for (size_t i = 0; i < n; i++) {
-		const char *text = json_string_value(json_array_get(array, i));
+		const char *text = text_of(json_array_get(array, i));
 
 		if (!text)
 			return wrong_type(reader, name, "a list of strings");
@@ -162,56 +176,12 @@ static int read_all(struct reader *reader, const json_t *root)
 	return r;
 }
 
-static ssize_t read_fully(int fd, char *buffer, size_t size)
-{
-	size_t done = 0;
-
-	while (done < size) {
-		ssize_t n = read(fd, buffer + done, size - done);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		if (n == 0)
-			break;
-		done += (size_t)n;
-	}
-	return (ssize_t)done;
-}
-
-static int load(int fd, char **ret_text, size_t *ret_size, struct failure *ret_failure)
-{
-	struct stat status;
-	char *text;
-	ssize_t n;
-
-	if (fstat(fd, &status) < 0)
-		return -errno;
-	if (!S_ISREG(status.st_mode))
-		return failure_set(ret_failure, "config.json: not a regular file");
-	if (status.st_size > (off_t)CONFIG_JSON_SIZE_MAX)
-		return failure_set(ret_failure, "config.json: larger than %u bytes",
-				   CONFIG_JSON_SIZE_MAX);
-	text = malloc((size_t)status.st_size + 1);
-	if (!text)
-		return -ENOMEM;
-	n = read_fully(fd, text, (size_t)status.st_size);
-	if (n < 0) {
-		free(text);
-		return failure_set(ret_failure, "config.json: %s", failure_errno((int)-n));
-	}
-	*ret_text = text;
-	*ret_size = (size_t)n;
-	return 0;
-}
-
 static int parse(const char *text, size_t size, struct config_json *config,
 		 struct failure *ret_failure)
 {
 	struct reader reader = {.config = config, .failure = ret_failure};
 	json_error_t error;
-	json_t *root = json_loadb(text, size, 0, &error);
+	json_t *root = json_loadb(text, size, DECODE_FLAGS, &error);
 	int r;
 
 	if (!root && json_error_code(&error) == json_error_out_of_memory)
@@ -226,18 +196,15 @@ static int parse(const char *text, size_t size, struct config_json *config,
 int config_json_read(const char *path, struct config_json *ret_config, struct failure *ret_failure)
 {
 	struct config_json config = CONFIG_JSON_NULL;
-	int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC), r;
-	char *text = NULL;
-	size_t size = 0;
+	char *text;
+	size_t size;
+	int r = file_read(path, 0, CONFIG_JSON_SIZE_MAX, &text, &size);
 
-	if (fd < 0 && errno == ENOENT)
-		return -ENOENT;
-	if (fd < 0)
-		return failure_set(ret_failure, "config.json: %s", failure_errno(errno));
-	r = load(fd, &text, &size, ret_failure);
-	close(fd);
-	if (r == 0)
-		r = parse(text, size, &config, ret_failure);
+	if (r == -ENOENT)
+		return r;
+	if (r < 0)
+		return file_refuse("config.json", CONFIG_JSON_SIZE_MAX, r, ret_failure);
+	r = parse(text, size, &config, ret_failure);
 	free(text);
 	if (r == 0)
 		*ret_config = config;

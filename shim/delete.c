@@ -18,6 +18,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -27,14 +28,18 @@
 #include "shim/address.h"
 #include "shim/bootstrap.h"
 #include "shim/endpoint.h"
+#include "shim/file.h"
 #include "shim/log.h"
 #include "shim/main.h"
 #include "shim/pair.h"
 #include "shim/state.h"
 #include "shim/unmount.h"
+#include "ttrpc/loop.h"
 
 #define KILLED_STATUS (128 + SIGKILL) /* what is said of a container whose end nobody recorded */
-#define DEATH_WAIT_MS 2000 /* for a process that was sent SIGKILL; containerd waits 5 s */
+/* Nanoseconds. With the unmounting these stay below the 5 s that containerd gives to `delete`. */
+#define DEATH_WAIT 1000000000u     /* for processes that were sent SIGKILL */
+#define OPERATION_WAIT 1000000000u /* for one on this container that is under way */
 
 struct delete
 {
@@ -77,19 +82,27 @@ static int bundle_enter(struct delete *delete)
 	return 0;
 }
 
-/* The number in a file that a runtime wrote; 0: there is none. */
-static pid_t pid_read(const char *name)
+/*
+ * A worker that makes, starts or deletes this container holds a lock on the bundle until it has ended.
+ * If the shim was killed a moment ago, its workers may have some milliseconds to live, and what they
+ * do then would come after the work of this process.
+ */
+static void operations_wait(const struct delete *delete)
 {
-	char text[32], *end;
-	int fd = open(name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
-	if (fd >= 0)
-		close(fd);
-	if (n <= 0)
-		return 0;
-	text[n] = 0;
-	long pid = strtol(text, &end, 10);
-	return end > text && pid > 0 && pid <= INT32_MAX ? (pid_t)pid : 0;
+	static const struct timespec step = {.tv_nsec = 1000000};
+	uint64_t end = ttrpc_now() + OPERATION_WAIT;
+	int folder = open(delete->bundle, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+	if (folder < 0)
+		return;
+	while (flock(folder, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK) {
+		if (ttrpc_now() >= end) {
+			warn(delete, "an operation on the container does not end");
+			break;
+		}
+		nanosleep(&step, NULL);
+	}
+	close(folder);
 }
 
 static void state_load(struct delete *delete)
@@ -99,8 +112,10 @@ static void state_load(struct delete *delete)
 		delete->state.n_processes = 0;
 	if (result < 0 && result != -ENOENT)
 		warn(delete, "cannot read the container's state: %s", failure_errno(-result));
-	delete->pid = delete->state.n_processes > 0 ? delete->state.processes[0].pid
-						    : pid_read("init.pid");
+	if (delete->state.n_processes > 0)
+		delete->pid = delete->state.processes[0].pid;
+	else
+		file_read_pid("init.pid", &delete->pid, &delete->failure); /* 0 if it cannot */
 	result = state_read_runtime(delete->bundle, delete->task.state, &delete->task.state_size);
 	if (result < 0)
 		warn(delete, "cannot read the runtime's state: %s", failure_errno(-result));
@@ -121,24 +136,39 @@ static int process_open(const struct state_process *process)
 	return -1;
 }
 
-static void process_kill(const struct delete *delete, const struct state_process *process)
+/* Returns its descriptor, as above. */
+static int process_kill(const struct delete *delete, const struct state_process *process)
 {
 	int fd = process_open(process);
-	struct pollfd dead = {.fd = fd, .events = POLLIN};
-	if (fd < 0)
-		return;
-	if (syscall(SYS_pidfd_send_signal, fd, SIGKILL, NULL, 0) < 0 && errno != ESRCH)
+
+	if (fd >= 0 && syscall(SYS_pidfd_send_signal, fd, SIGKILL, NULL, 0) < 0 && errno != ESRCH)
 		warn(delete, "cannot kill process %d: %s", process->pid, failure_errno(errno));
-	else if (poll(&dead, 1, DEATH_WAIT_MS) == 0)
-		warn(delete, "process %d does not die", process->pid);
-	close(fd);
+	return fd;
 }
 
-/* The last first: a container's init may end all others with it, and is waited for once they went. */
+static void process_wait(const struct delete *delete, pid_t pid, int fd, uint64_t end)
+{
+	struct pollfd dead = {.fd = fd, .events = POLLIN};
+	uint64_t now = ttrpc_now();
+	int left = now < end ? (int)((end - now) / 1000000) : 0;
+
+	if (fd >= 0 && poll(&dead, 1, left) == 0)
+		warn(delete, "process %d does not die", pid);
+	if (fd >= 0)
+		close(fd);
+}
+
+/* The last first: a container's init may end all others with it. One wait is for them all. */
 static void processes_kill(const struct delete *delete)
 {
-	for (size_t i = delete->state.n_processes; i > 0; i--)
-		process_kill(delete, &delete->state.processes[i - 1]);
+	const struct state *state = &delete->state;
+	int fds[STATE_PROCESSES_MAX];
+
+	for (size_t i = state->n_processes; i-- > 0;)
+		fds[i] = process_kill(delete, &state->processes[i]);
+	uint64_t end = ttrpc_now() + DEATH_WAIT;
+	for (size_t i = state->n_processes; i-- > 0;)
+		process_wait(delete, state->processes[i].pid, fds[i], end);
 }
 
 static void container_remove(struct delete *delete)
@@ -146,16 +176,8 @@ static void container_remove(struct delete *delete)
 	struct runtime_task *task = &delete->task;
 	int result;
 
-	task->namespace_ = delete->config->namespace_;
-	task->id = delete->config->id;
-	task->exec_id = "";
+	main_task(delete->config, task);
 	task->bundle = delete->bundle;
-	task->options.type_url = "";
-	task->log_fd = log_fd();
-	for (int i = 0; i < 3; i++)
-		task->stdio[i] = -1;
-	for (int i = 0; i < RUNTIME_KEEP_MAX; i++)
-		task->keep[i] = -1;
 	result = delete->config->runtime->remove(task, true);
 	if (result != 0)
 		warn(delete, "cannot remove the container: %s",
@@ -214,6 +236,7 @@ static int delete_run(struct delete *delete)
 	if (result != 0)
 		return result;
 	log_open(delete->config, STDERR_FILENO, delete->config->debug);
+	operations_wait(delete);
 	state_load(delete);
 	processes_kill(delete);
 	container_remove(delete);
@@ -228,7 +251,6 @@ int delete_main(const struct shim_config *config)
 	if (!delete)
 		return main_fail(config, "%s", failure_errno(ENOMEM));
 	delete->config = config;
-	signal(SIGPIPE, SIG_IGN);
 	int result = delete_run(delete);
 	if (result != 0)
 		result = main_report(config, &delete->failure, result);

@@ -51,7 +51,7 @@ static int folder_make(const char *folder)
 /* Returns the folder's descriptor, locked, or a negative errno. */
 static int folder_lock(const char *folder)
 {
-	int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int fd = open(folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
 	while (flock(fd, LOCK_EX) < 0) {
@@ -73,6 +73,14 @@ static int folder_open(const char *path)
 		return fd;
 	int result = folder_make(folder);
 	return result < 0 ? result : folder_lock(folder);
+}
+
+/* Whoever may write to it could put a socket of his own where containerd connects. */
+static bool folder_safe(int fd)
+{
+	struct stat file;
+	return fstat(fd, &file) == 0 && (file.st_uid == 0 || file.st_uid == geteuid()) &&
+	       !(file.st_mode & (S_IWGRP | S_IWOTH));
 }
 
 /* 1: somebody listens there; 0: nobody, a socket file stands there alone; or a negative errno. */
@@ -145,14 +153,14 @@ int endpoint_open(const char *path, struct endpoint *ret_endpoint, struct failur
 	memcpy(endpoint.path, path, strlen(path) + 1);
 
 	int folder = folder_open(path);
-	int result = folder;
-	if (folder >= 0) {
-		result = endpoint_make(&endpoint);
+	bool safe = folder < 0 || folder_safe(folder);
+	int result = folder < 0 || !safe ? folder : endpoint_make(&endpoint);
+	if (folder >= 0)
 		close(folder);
-	}
-	if (result < 0)
+	if (result < 0 || !safe)
 		return failure_set(ret_failure, "cannot listen on %s: %s", path,
-				   failure_errno(-result));
+				   safe ? failure_errno(-result)
+					: "others may write to that folder");
 	*ret_endpoint = endpoint;
 	return 0;
 }

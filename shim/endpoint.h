@@ -22,13 +22,13 @@ struct endpoint {
 
 /*
  * Makes the folder (0700) if it is missing, and the socket (0600), listening; unless one is there
- * that can be connected to.
+ * that can be connected to. Refused: a folder to which others may write, or a link to one.
  */
 int endpoint_open(const char *path, struct endpoint *ret_endpoint, struct failure *ret_failure);
 
 void endpoint_close(struct endpoint *endpoint); /* leaves the socket to who else has it */
-void endpoint_remove(
-	struct endpoint *endpoint); /* takes the socket file away as well, if it was made here */
+/* Takes the socket file away as well, if it was made here. */
+void endpoint_remove(struct endpoint *endpoint);
 
 /* Removes the socket at path if nobody listens on it. 0, or a negative errno. */
 int endpoint_sweep(const char *path);

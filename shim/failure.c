@@ -26,6 +26,13 @@ int failure_set(struct failure *failure, const char *format, ...)
 	return FAILURE_REFUSED;
 }
 
+void failure_prefix(struct failure *failure, const char *prefix)
+{
+	struct failure bare = *failure;
+
+	failure_set(failure, "%s%s", prefix, bare.text);
+}
+
 /* The length of the UTF-8 sequence at text; 0: it is none (overlong, a surrogate, cut off). */
 static size_t sequence_length(const unsigned char *text)
 {
@@ -80,16 +87,28 @@ const char *failure_errno(int error)
 		const char *words;
 	} names[] = {
 		{EIO, "input/output error"},
-		{E2BIG, "argument list too long"},
+		{ECHILD, "no child processes"},
 		{ENOMEM, "cannot allocate memory"},
 		{EBUSY, "device or resource busy"},
-		{EMFILE, "too many open files"},
-		{ENFILE, "too many open files in system"},
-		{ELOOP, "too many levels of symbolic links"},
-		{ENAMETOOLONG, "file name too long"},
 		{EXDEV, "invalid cross-device link"},
+		{EMFILE, "too many open files"},
+		{ENOTTY, "inappropriate ioctl for device"},
+		{ESPIPE, "illegal seek"},
+		{EDEADLK, "resource deadlock avoided"},
+		{ENAMETOOLONG, "file name too long"},
+		{ELOOP, "too many levels of symbolic links"},
 		{EOVERFLOW, "value too large for defined data type"},
+		{ELIBBAD, "accessing a corrupted shared library"},
 		{EUSERS, "too many users"},
+		{ENOTSOCK, "socket operation on non-socket"},
+		{EMSGSIZE, "message too long"},
+		{EOPNOTSUPP, "operation not supported"},
+		{EADDRINUSE, "address already in use"},
+		{EADDRNOTAVAIL, "cannot assign requested address"},
+		{ENOTCONN, "transport endpoint is not connected"},
+		{ETIMEDOUT, "connection timed out"},
+		{EUCLEAN, "structure needs cleaning"},
+		{EDQUOT, "disk quota exceeded"},
 	};
 	static char words[64];
 

@@ -23,6 +23,9 @@ struct failure {
 int failure_set(struct failure *failure, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
+/* Puts words before a text that was set. */
+void failure_prefix(struct failure *failure, const char *prefix);
+
 /* Makes text what the head of this file promises, in place, and cuts white space off its ends. */
 void failure_clean(char *text);
 

@@ -5,7 +5,6 @@
  * runtime's options come on standard input and are given back; there is no bundle.
  */
 #include <errno.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -14,7 +13,6 @@
 
 #include "proto/runtime_info.pb-c.h"
 #include "shim/bootstrap.h"
-#include "shim/log.h"
 #include "shim/main.h"
 #include "shim/version.h"
 
@@ -55,15 +53,8 @@ static int features_ask(struct info *info, int fd)
 {
 	struct runtime_task *task = &info->task;
 
-	task->namespace_ = info->config->namespace_;
-	task->id = info->config->id;
-	task->exec_id = task->bundle = "";
+	main_task(info->config, task);
 	task->options = info->bootstrap.options;
-	task->log_fd = log_fd();
-	for (int i = 0; i < 3; i++)
-		task->stdio[i] = -1;
-	for (int i = 0; i < RUNTIME_KEEP_MAX; i++)
-		task->keep[i] = -1;
 	int result = info->config->runtime->features(task, fd);
 	if (result == 0)
 		return features_take(info, fd);
@@ -134,7 +125,6 @@ int info_main(const struct shim_config *config)
 		return main_fail(config, "%s", failure_errno(ENOMEM));
 	info->config = config;
 	bootstrap_init(&info->bootstrap);
-	signal(SIGPIPE, SIG_IGN);
 	int result = info_run(info);
 	if (result != 0)
 		result = main_report(config, &info->failure, result);

@@ -7,7 +7,7 @@
  *   start --fork--> monitor: new group, /dev/null, subreaper, title, limits; recvmsg(channel)
  *     |                |
  *     |--setup, listening socket-->|--fork--> server
- *     |<-------- one byte ---------|
+ *     |<---- 0, or an errno -------|
  *   exit                        monitor_run()
  *
  * The channel's end without a setup means that `start` failed or found a running shim: exit.
@@ -30,12 +30,28 @@
 #include "shim/pair.h"
 
 #define DATA_PAGE 4096
+#define TITLE_SIZE 1024
 
 /*
- * A common symbol lies behind all other data, and so does not push them apart; its tables cost only
+ * A common symbol lies behind all other data: its first part shares their page, its tables cost only
  * the pages that are used. The server empties its copy and puts itself there.
  */
-struct monitor monitor_instance __attribute__((common, aligned(DATA_PAGE)));
+struct monitor monitor_instance __attribute__((common));
+
+/*
+ * Only the first page is written to, since it holds other data too. So does the last: it is left as
+ * it is, and the server has no use for it.
+ */
+static void *monitor_empty(struct monitor *monitor)
+{
+	char *begin = (char *)monitor;
+	size_t first = DATA_PAGE - (uintptr_t)monitor % DATA_PAGE;
+	size_t whole = (sizeof(*monitor) - first) / DATA_PAGE * DATA_PAGE;
+	memset(begin, 0, first);
+	if (madvise(begin + first, whole, MADV_DONTNEED) < 0) /* where pages are larger */
+		memset(begin + first, 0, whole);
+	return monitor;
+}
 
 static void stdio_to_null(void)
 {
@@ -48,47 +64,43 @@ static void stdio_to_null(void)
 		close(null);
 }
 
-static size_t title_append(char *title, size_t used, size_t size, const char *word)
+/* Appends the word; *word becomes the place in area where it will stand. */
+static size_t title_append(char *title, size_t used, const char *area, const char **word)
 {
-	size_t length = strlen(word) + 1;
-	if (used + length > size)
-		return used;
-	memcpy(title + used, word, length);
+	size_t length = strlen(*word) + 1;
+	if (used + length <= TITLE_SIZE)
+		memcpy(title + used, *word, length);
+	*word = area + used;
 	return used + length;
 }
 
 /*
- * Writes the server's form of the command line over that of `start`, of which it is a part, so it
- * always fits; the strings of config move with it.
+ * Writes the server's form of the command line over that of `start`; the strings of config move with
+ * it. It is a part of it and fits, but for odd command lines, which stay as they are.
  */
-static void title_set(struct shim_config *config)
+static void __attribute__((noinline)) title_set(struct shim_config *config)
 {
 	char **argv = config->argv;
-	char *area = argv[0];
+	char *area = argv[0], title[TITLE_SIZE];
 	size_t size = (size_t)(argv[config->argc - 1] + strlen(argv[config->argc - 1]) + 1 - area);
-	char title[1024];
-	size_t used = 0, namespace_at, id_at, address_at;
+	struct shim_config moved = *config;
+	const char *words[] = {argv[0], "-namespace", "-id", "-address", "-debug"};
 
-	if (size > sizeof(title))
-		size = sizeof(title);
-	used = title_append(title, used, size, argv[0]);
-	used = title_append(title, used, size, "-namespace");
-	namespace_at = used;
-	used = title_append(title, used, size, config->namespace_);
-	used = title_append(title, used, size, "-id");
-	id_at = used;
-	used = title_append(title, used, size, config->id);
-	used = title_append(title, used, size, "-address");
-	address_at = used;
-	used = title_append(title, used, size, config->address);
+	size_t used = title_append(title, 0, area, &words[0]);
+	used = title_append(title, used, area, &words[1]);
+	used = title_append(title, used, area, &moved.namespace_);
+	used = title_append(title, used, area, &words[2]);
+	used = title_append(title, used, area, &moved.id);
+	used = title_append(title, used, area, &words[3]);
+	used = title_append(title, used, area, &moved.address);
 	if (config->debug)
-		used = title_append(title, used, size, "-debug");
+		used = title_append(title, used, area, &words[4]);
+	if (used > size || used > sizeof(title))
+		return;
 
 	memset(area, 0, size);
 	memcpy(area, title, used);
-	config->namespace_ = area + namespace_at;
-	config->id = area + id_at;
-	config->address = area + address_at;
+	*config = moved;
 	config->bundle = config->publish_binary = config->socket = config->debug_socket = "";
 	config->verb = "";
 	/* without CAP_SYS_RESOURCE the title keeps its old length and ends in empty words */
@@ -179,7 +191,7 @@ static int setup_receive(int channel, struct monitor_setup *ret_setup)
 	return fd;
 }
 
-static int server_spawn(struct monitor *monitor, int listen_fd)
+static int server_spawn(struct monitor *monitor, int listen_fd, int channel)
 {
 	int pair[2];
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
@@ -193,6 +205,7 @@ static int server_spawn(struct monitor *monitor, int listen_fd)
 		if (getppid() != parent)
 			_exit(1);
 		close(pair[0]);
+		close(channel);
 		close(monitor->report_fd);
 		close(monitor->worker_report_fd);
 		close(monitor->signal_fd);
@@ -200,15 +213,36 @@ static int server_spawn(struct monitor *monitor, int listen_fd)
 						       .listen_fd = listen_fd,
 						       .monitor_fd = pair[1],
 						       .log_fd = log_fd(),
-						       .debug = monitor->setup.debug,
-						       .memory = monitor};
-		madvise(monitor, sizeof(*monitor), MADV_DONTNEED);
+						       .debug = monitor->setup.debug};
+		parameters.memory = monitor_empty(monitor);
 		_exit(server_main(&parameters));
 	}
 	close(pair[1]);
 	monitor->server_fd = pair[0];
 	monitor->server_pid = pid;
 	return 0;
+}
+
+/* Tells `start` how it went. 0, or a negative errno: then nobody hears. */
+static int result_send(int channel, int result)
+{
+	return send(channel, &result, sizeof(result), MSG_NOSIGNAL) < 0 ? -errno : 0;
+}
+
+static int result_receive(int channel)
+{
+	int result;
+	ssize_t size;
+	do /* a setup that the monitor did not come to read is a reset, once, before what it wrote */
+		size = recv(channel, &result, sizeof(result), 0);
+	while (size < 0 && (errno == EINTR || errno == ECONNRESET));
+	return size == (ssize_t)sizeof(result) ? result : -ECHILD;
+}
+
+static _Noreturn void monitor_fail(int channel, int result)
+{
+	result_send(channel, result);
+	_exit(1);
 }
 
 static void monitor_born(struct shim_config *config, int channel)
@@ -222,17 +256,22 @@ static void monitor_born(struct shim_config *config, int channel)
 	title_set(config);
 	int result = monitor_prepare(monitor);
 	if (result < 0)
-		_exit(1);
+		monitor_fail(channel, result);
 	int listen_fd = setup_receive(channel, &monitor->setup);
+	if (listen_fd == -ENODATA)
+		_exit(0);
 	if (listen_fd < 0)
-		_exit(listen_fd == -ENODATA ? 0 : 1);
+		monitor_fail(channel, listen_fd);
 	log_open(config, log_fd(), monitor->setup.debug);
 	if (stat(monitor->setup.socket_path, &socket_file) == 0) {
 		monitor->socket_device = socket_file.st_dev;
 		monitor->socket_inode = socket_file.st_ino;
+		monitor->socket_changed = socket_file.st_mtim;
 	}
-	result = server_spawn(monitor, listen_fd);
-	if (result < 0 || write(channel, "", 1) != 1)
+	result = server_spawn(monitor, listen_fd, channel);
+	if (result < 0)
+		monitor_fail(channel, result);
+	if (result_send(channel, 0) < 0)
 		_exit(1);
 	close(listen_fd);
 	close(channel);
@@ -282,17 +321,10 @@ int monitor_launch(struct monitor_handle *handle, const struct monitor_setup *se
 	rights->cmsg_len = CMSG_LEN(sizeof(int));
 	memcpy(CMSG_DATA(rights), &listen_fd, sizeof(listen_fd));
 
-	char byte;
-	int result = 0;
-	ssize_t size = sendmsg(handle->channel, &header, MSG_NOSIGNAL);
-	if (size == (ssize_t)sizeof(*setup)) {
-		do
-			size = read(handle->channel, &byte, 1);
-		while (size < 0 && errno == EINTR);
-		result = size == 1 ? 0 : -ECHILD;
-	} else {
-		result = size < 0 ? -errno : -EBADMSG;
-	}
+	/* one that has failed meanwhile is not there to listen, but has said why */
+	int result = sendmsg(handle->channel, &header, MSG_NOSIGNAL) < 0 ? -errno : 0;
+	if (result == 0 || result == -EPIPE)
+		result = result_receive(handle->channel);
 	monitor_abandon(handle);
 	return result;
 }

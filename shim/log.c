@@ -75,9 +75,9 @@ void log_write_v(enum shim_log_level level, const char *id, const char *format, 
 	size_t n = time_format(line, sizeof(line));
 	n += (size_t)snprintf(line + n, sizeof(line) - n, " level=%s msg=\"", level_names[level]);
 	n += text_quote(line + n, LOG_LINE_MAX * 3 / 4 - n, message);
-	int tail = snprintf(line + n, sizeof(line) - n, "\" id=%.128s namespace=%.76s runtime=%.76s%s",
-			    id, config->namespace_, config->runtime->name,
-			    shim_log_state.dropped ? " dropped=" : "");
+	int tail = snprintf(line + n, sizeof(line) - n,
+			    "\" id=%.128s namespace=%.76s runtime=%.76s%s", id, config->namespace_,
+			    config->runtime->name, shim_log_state.dropped ? " dropped=" : "");
 	n += tail > 0 ? (size_t)tail : 0;
 	if (n > sizeof(line) - 16)
 		n = sizeof(line) - 16;

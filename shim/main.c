@@ -8,13 +8,17 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "shim/file.h"
 #include "shim/flags.h"
+#include "shim/log.h"
 #include "shim/message.h"
+#include "shim/pages.h"
 #include "shim/version.h"
 
 /* A later open() must not become standard output, into which the answer is written. */
@@ -47,9 +51,8 @@ int main_fail(const struct shim_config *config, const char *format, ...)
 	vsnprintf(text + length, sizeof(text) - (size_t)length, format, arguments);
 	va_end(arguments);
 	failure_clean(text);
-	/* nobody is left to be told if this fails */
-	if (write(STDERR_FILENO, text, strlen(text)) < 0)
-		return 1;
+	file_write_all(STDERR_FILENO, text,
+		       strlen(text)); /* if it fails, nobody is left to be told */
 	return 1;
 }
 
@@ -66,17 +69,19 @@ int main_report(const struct shim_config *config, const struct failure *failure,
 
 int main_answer(const void *bytes, size_t size)
 {
-	const char *next = bytes;
-	while (size > 0) {
-		ssize_t n = write(STDOUT_FILENO, next, size);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		next += n;
-		size -= (size_t)n;
-	}
-	return 0;
+	return file_write_all(STDOUT_FILENO, bytes, size);
+}
+
+void main_task(const struct shim_config *config, struct runtime_task *task)
+{
+	task->namespace_ = config->namespace_;
+	task->id = config->id;
+	task->exec_id = task->bundle = task->options.type_url = "";
+	for (int i = 0; i < 3; i++)
+		task->stdio[i] = -1;
+	for (int i = 0; i < RUNTIME_KEEP_MAX; i++)
+		task->keep[i] = -1;
+	task->log_fd = log_fd();
 }
 
 static int version_main(const struct shim_config *config, const char *program)
@@ -107,12 +112,27 @@ static int verb_main(const struct shim_config *config)
 	return main_fail(config, "the server is only run by start");
 }
 
+/*
+ * A reader that is gone and a limit on the size of files are errors of write(2) like others. Children
+ * are waited for: a caller that ignored SIGCHLD left it ignored, and the kernel would reap them.
+ */
+static void signals_prepare(void)
+{
+	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN);
+	signal(SIGCHLD, SIG_DFL);
+}
+
 int shim_main(const struct runtime *runtime, int argc, char **argv)
 {
 	struct shim_config config = {.runtime = runtime};
 	struct flags_error error;
 
-	int result = standard_open();
+	signals_prepare();
+	int result = pages_protect();
+	if (result < 0)
+		return main_fail(&config, "mprotect: %s", failure_errno(-result));
+	result = standard_open();
 	if (result < 0)
 		return main_fail(&config, "/dev/null: %s", failure_errno(-result));
 	const char *program = program_name(&config, argv);

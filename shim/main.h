@@ -30,4 +30,7 @@ int main_report(const struct shim_config *config, const struct failure *failure,
 /* Writes all of it to standard output; 0 or a negative errno. */
 int main_answer(const void *bytes, size_t size);
 
+/* Fills in what a call of the runtime from a short-lived verb has in common; task is zeroed. */
+void main_task(const struct shim_config *config, struct runtime_task *task);
+
 #endif

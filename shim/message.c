@@ -196,7 +196,8 @@ static bool alphanumeric(char c)
 bool id_valid(const char *id)
 {
 	size_t length = strnlen(id, ID_SIZE);
-	if (length == 0 || length >= ID_SIZE || !alphanumeric(id[0]) || !alphanumeric(id[length - 1]))
+	if (length == 0 || length >= ID_SIZE || !alphanumeric(id[0]) ||
+	    !alphanumeric(id[length - 1]))
 		return false;
 	for (size_t i = 0; i < length; i++) {
 		bool separator = id[i] == '-' || id[i] == '_' || id[i] == '.';

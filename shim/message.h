@@ -24,6 +24,8 @@
 /* What the server keeps to and the monitor takes for hostile beyond. */
 #define CONTAINERS_MAX 1024 /* of one shim; one more is refused: RESOURCE_EXHAUSTED */
 #define OPERATIONS_MAX 32   /* under way at once; more wait in the server */
+#define EXCLUSIVE_MAX 24    /* exclusive ones wait beyond this: the server's own rule */
+#define SIGNAL_MAX 64       /* of a kill; 0 is one, too */
 
 enum verb_type {
 	VERB_CREATE = 1,
@@ -31,6 +33,7 @@ enum verb_type {
 	VERB_KILL,
 	VERB_DELETE,
 	VERB_PIDS,
+	VERB_CANCEL,  /* end a create that is under way */
 	VERB_PUBLISH, /* connect to containerd's event service */
 	VERB_CLOSE,   /* unlink the socket: the shim is about to end */
 	VERB_MAX,
@@ -81,6 +84,7 @@ struct report {
 	uint32_t exited_at_nanos;
 	uint32_t roles; /* bit ROLE_X: that descriptor is beside it, in the order of the roles */
 	uint32_t text_size;
+	uint32_t result_size; /* bytes in the memfd of ROLE_RESULT */
 	char id[ID_SIZE];
 	char exec_id[ID_SIZE];
 };
@@ -88,13 +92,14 @@ struct report {
 struct report_message {
 	struct report report;
 	int fds[ROLE_MAX]; /* by role; -1: none. Owned by whoever holds the message */
-	char *text; /* RUNTIME_ERROR_MAX bytes of the owner's; set before report_receive() */
+	char *text;        /* RUNTIME_ERROR_MAX bytes of the owner's; set before report_receive() */
 };
 
 int verb_send(int fd, const struct verb *verb, int payload_fd);
-int verb_receive(int fd, struct verb *ret_verb, int *ret_payload_fd); /* -1: none; -ENODATA: the peer is gone */
+int verb_receive(int fd, struct verb *ret_verb,
+		 int *ret_payload_fd); /* -1: none; -ENODATA: the peer is gone */
 
-void report_init(struct report_message *message); /* leaves text alone */
+void report_init(struct report_message *message);   /* leaves text alone */
 void report_deinit(struct report_message *message); /* closes what fds are left */
 /* fds by role, or NULL; they stay the caller's. text has report->text_size bytes. */
 int report_send(int fd, const struct report *report, const int *fds, const char *text, int flags);

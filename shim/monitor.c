@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "shim/log.h"
+#include "shim/pages.h"
 #include "shim/pair.h"
 #include "ttrpc/ttrpc.h"
 
@@ -113,12 +114,26 @@ static void report_take(struct monitor *monitor, struct monitor_worker *worker)
 		if (worker->type == VERB_CREATE)
 			children_register(&monitor->children, container, report->pid);
 		if (worker->type == VERB_DELETE)
-			children_collect_init(&monitor->children, container);
+			children_end_init(&monitor->children, container);
 		container->deleting = worker->type == VERB_DELETE;
 	}
 	if (verb_exclusive(worker->type))
 		monitor->settle = container;
 	children_drop_strays(&monitor->children);
+}
+
+/* The runtime may have named anything, or have lied. What is registered here is sent signals. */
+static bool pid_credible(struct monitor *monitor, const struct monitor_worker *worker)
+{
+	const struct report *report = &monitor->message.report;
+	if (report->code != TTRPC_OK)
+		return true;
+	if (report->pid > 1 && report->pid != monitor->server_pid &&
+	    children_may_register(&monitor->children, report->pid))
+		return true;
+	log_write(SHIM_LOG_ERROR, worker->container->id, "the runtime made no process with pid %d",
+		  report->pid);
+	return false;
 }
 
 static int report_read(struct monitor *monitor)
@@ -134,8 +149,19 @@ static int report_read(struct monitor *monitor)
 		report_deinit(message);
 		return -EBADMSG;
 	}
-	report_take(monitor, worker);
+	if (worker->type == VERB_CREATE && !pid_credible(monitor, worker))
+		worker->cancelled = true;
+	if (worker->cancelled)
+		report_deinit(message); /* what it made is undone when it has ended */
+	else
+		report_take(monitor, worker);
 	return 0;
+}
+
+/* A create's that died without a report, or whose report came too late, has its work undone first. */
+static bool wants_undo(const struct monitor_worker *worker)
+{
+	return worker->type == VERB_CREATE && !worker->undoes;
 }
 
 /* A worker ended. One that did not report is reported for. */
@@ -147,6 +173,11 @@ static int worker_ended(struct monitor *monitor, struct monitor_worker *worker, 
 		int result = report_read(monitor);
 		if (result < 0 || monitor->outgoing)
 			return result;
+		if (!worker->cancelled)
+			log_write(SHIM_LOG_ERROR, worker->container ? worker->container->id : "",
+				  "worker %d ended with status %d", worker->pid, status);
+		if (wants_undo(worker) && worker_replace(monitor, worker) == 0)
+			return 0;
 		report_init(message);
 		message->report.type = REPORT_DONE;
 		message->report.tag = worker->tag;
@@ -154,8 +185,6 @@ static int worker_ended(struct monitor *monitor, struct monitor_worker *worker, 
 		const char text[] = "the shim's worker ended without an answer";
 		memcpy(message->text, text, sizeof(text));
 		message->report.text_size = sizeof(text) - 1;
-		log_write(SHIM_LOG_ERROR, worker->container ? worker->container->id : "",
-			  "worker %d ended with status %d", worker->pid, status);
 		report_take(monitor, worker);
 	}
 	children_reap(worker->pid);
@@ -169,7 +198,8 @@ static int zombies_collect(struct monitor *monitor)
 	while (!monitor->outgoing) {
 		struct monitor_worker *worker = NULL;
 		int status = 0, result = 0;
-		switch (children_collect(&monitor->children, monitor->server_pid, &worker, &status)) {
+		switch (children_collect(&monitor->children, monitor->server_pid, &worker,
+					 &status)) {
 		case CHILDREN_SERVER:
 			return -ECHILD;
 		case CHILDREN_WORKER:
@@ -206,6 +236,8 @@ static int verb_read(struct monitor *monitor)
 	int result = verb_receive(monitor->server_fd, &verb, &payload_fd);
 	if (result == -EAGAIN)
 		return 0;
+	if (result == -EBADMSG)
+		return verb_refuse(monitor, 0, "bad form");
 	if (result < 0)
 		return result;
 	result = verb_handle(monitor, &verb, payload_fd);
@@ -225,7 +257,10 @@ static int turn(struct monitor *monitor)
 	/* a worker that has reported is still to be reaped: its place is free a moment later */
 	bool room = monitor->children.n_workers < WORKERS_MAX;
 	struct pollfd fds[] = {
-		{.fd = monitor->server_fd, .events = (short)(full ? POLLOUT : room ? POLLIN : 0)},
+		{.fd = monitor->server_fd,
+		 .events = (short)(full   ? POLLOUT
+				   : room ? POLLIN
+					  : 0)},
 		{.fd = monitor->report_fd, .events = full ? 0 : POLLIN},
 		{.fd = monitor->signal_fd, .events = full ? 0 : POLLIN},
 	};
@@ -243,21 +278,23 @@ static int turn(struct monitor *monitor)
 		signals_read(monitor);
 	if (monitor->zombies)
 		return zombies_collect(monitor);
-	if (fds[0].revents & POLLIN)
-		return verb_read(monitor);
-	return fds[0].revents & (POLLHUP | POLLERR) ? -ECHILD : 0;
+	/* what a server that is gone had asked for is not begun any more */
+	if (fds[0].revents & (POLLHUP | POLLERR))
+		return -ECHILD;
+	return fds[0].revents & POLLIN ? verb_read(monitor) : 0;
 }
 
 int monitor_run(struct monitor *monitor)
 {
 	int result = 0;
 	monitor->zombies = true;
+	pages_forget();
 	while (result == 0)
 		result = turn(monitor);
 
 	bool server_ended = result == -ECHILD || result == -ENODATA || result == -EPIPE ||
 			    result == -ECONNRESET;
-	if (!server_ended)
+	if (!server_ended && result != -EPROTO) /* that has been said already */
 		log_write(SHIM_LOG_ERROR, monitor->config->id, "the monitor ends the shim: %s",
 			  strerror(-result));
 	kill(monitor->server_pid, SIGKILL);

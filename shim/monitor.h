@@ -13,8 +13,9 @@
 #include "shim/config.h"
 
 struct monitor_setup {
-	char socket_path[sizeof(((struct sockaddr_un *)0)->sun_path)];    /* to unlink at the end */
-	char publisher_path[sizeof(((struct sockaddr_un *)0)->sun_path)]; /* containerd's ttrpc; "": none */
+	char socket_path[sizeof(((struct sockaddr_un *)0)->sun_path)]; /* to unlink at the end */
+	char publisher_path[sizeof(
+		((struct sockaddr_un *)0)->sun_path)]; /* containerd's ttrpc; "": none */
 	bool debug;
 };
 

@@ -259,5 +259,7 @@ int mount_all(const char *rootfs, const struct mount_entry *entries, size_t n_en
 		if (mounted[i])
 			undo(rootfs, &entries[i]);
 	free(mounted);
+	if (r == FAILURE_REFUSED)
+		failure_prefix(ret_failure, "failed to mount rootfs component: ");
 	return r;
 }

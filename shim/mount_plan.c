@@ -10,7 +10,6 @@
 #include "shim/mount_plan.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -83,42 +82,42 @@ static int refuse_option(const char *word, struct failure *ret_failure)
 	return 0;
 }
 
-static int append(char **list, const char *word)
+/* Room for all words and a comma behind each. */
+static char *data_allocate(const struct mount_entry *entry)
 {
-	char *joined = NULL;
+	size_t size = 1;
 
-	if (asprintf(&joined, "%s%s%s", *list, **list ? "," : "", word) < 0)
-		return -ENOMEM;
-	free(*list);
-	*list = joined;
-	return 0;
+	for (size_t i = 0; i < entry->n_options; i++)
+		size += strlen(entry->options[i]) + 1;
+	return calloc(1, size);
 }
 
 /* Later words win; what the table does not know is the file system's. */
 static int plan_options(const struct mount_entry *entry, struct mount_plan *plan,
 			struct failure *ret_failure)
 {
-	plan->data = strdup("");
-	if (!plan->data)
+	char *end = plan->data = data_allocate(entry);
+
+	if (!end)
 		return -ENOMEM;
 	for (size_t i = 0; i < entry->n_options; i++) {
 		const char *word = entry->options[i];
 		const struct option *option = find_option(word);
 		int r = refuse_option(word, ret_failure);
 
-		if (r == 0 && !option)
-			r = append(&plan->data, word);
 		if (r != 0)
 			return r;
 		if (option && option->clear)
 			plan->flags &= ~option->flag;
 		else if (option)
 			plan->flags |= option->flag;
+		else
+			end = stpcpy(end > plan->data ? stpcpy(end, ",") : end, word);
 	}
 	return 0;
 }
 
-/* The length of what all of the n paths in list, separated by colons, begin with, up to a slash. */
+/* The length of what all paths in list, separated by colons, begin with, up to a slash. */
 static size_t common_folder(const char *list)
 {
 	size_t length = strcspn(list, ":");

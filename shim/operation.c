@@ -6,9 +6,9 @@
  *
  * Exclusive operations of one container run one after another, in the order of their calls; so does
  * everything that arrives while its delete runs, since the monitor forgets the container then. All
- * else flies at once, up to OPERATIONS_MAX. Whether the state allows it is asked when it begins, not
- * when it arrives. A call that ends before its operation (client gone, deadline) leaves the operation
- * to go on: its outcome stays visible.
+ * else flies at once, up to OPERATIONS_MAX; an exclusive one only while fewer than EXCLUSIVE_MAX do.
+ * Whether the state allows it is asked when it begins, not when it arrives. A call that ends before
+ * its operation (client gone, deadline) leaves the operation to go on: its outcome stays visible.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -76,11 +76,17 @@ struct operation *operation_new(struct server *server, struct container *contain
 	return operation;
 }
 
+static void payload_close(struct operation *operation)
+{
+	if (operation->payload_fd >= 0)
+		close(operation->payload_fd);
+	operation->payload_fd = -1;
+}
+
 void operation_free(struct operation *operation)
 {
 	ttrpc_timer_clear(&operation->drain);
-	if (operation->payload_fd >= 0)
-		close(operation->payload_fd);
+	payload_close(operation);
 	free(operation->event);
 	free(operation);
 }
@@ -112,10 +118,35 @@ static void fly(struct operation *operation)
 		operation->verb.tag = ++server->last_tag;
 	while (operation->verb.tag == 0);
 	list_append(&server->flying, operation);
-	server->n_flying++;
+	server->n_flying += !operation->kind->immediate;
 	int result = verb_send(server->monitor_fd, &operation->verb, operation->payload_fd);
+	payload_close(operation);
 	if (result < 0)
 		ttrpc_loop_stop(&server->loop, result);
+}
+
+/*
+ * Creates that hang are not to keep a kill from being sent, nor the shim from publishing and ending:
+ * what the monitor does itself has no worker to be counted.
+ */
+static bool may_fly(const struct operation *operation)
+{
+	size_t max = operation->kind->exclusive ? EXCLUSIVE_MAX : OPERATIONS_MAX;
+	return operation->kind->immediate || operation->server->n_flying < max;
+}
+
+static void pending_fly(struct server *server)
+{
+	struct operation **link = &server->pending;
+	while (*link) {
+		struct operation *operation = *link;
+		if (!may_fly(operation)) {
+			link = &operation->next;
+			continue;
+		}
+		*link = operation->next;
+		fly(operation);
+	}
 }
 
 /* Returns false if the state does not allow it: then it is answered and freed. */
@@ -132,7 +163,7 @@ static bool begin(struct operation *operation)
 	}
 	if (kind->exclusive)
 		operation->container->exclusive = operation;
-	if (operation->server->n_flying < OPERATIONS_MAX)
+	if (may_fly(operation))
 		fly(operation);
 	else
 		list_append(&operation->server->pending, operation);
@@ -147,6 +178,17 @@ void operation_submit(struct operation *operation)
 		list_append(&container->queue, operation);
 	else
 		begin(operation);
+}
+
+bool operation_withdraw(struct operation *operation)
+{
+	struct operation **link = &operation->server->pending;
+	while (*link && *link != operation)
+		link = &(*link)->next;
+	if (!*link)
+		return false;
+	*link = operation->next;
+	return true;
 }
 
 void operation_release(struct operation *operation)
@@ -174,6 +216,11 @@ static void list_refuse(struct operation **list, const struct container *contain
 	}
 }
 
+void operation_refuse_queue(struct container *container)
+{
+	list_refuse(&container->queue, container);
+}
+
 void operation_forget(struct container *container)
 {
 	struct server *server = container->server;
@@ -181,7 +228,7 @@ void operation_forget(struct container *container)
 		if (flying->container == container)
 			flying->container = NULL;
 	list_refuse(&server->pending, container);
-	list_refuse(&container->queue, container);
+	operation_refuse_queue(container);
 }
 
 int operation_report(struct server *server, struct report_message *message)
@@ -196,13 +243,8 @@ int operation_report(struct server *server, struct report_message *message)
 	struct operation *operation = list_take(&server->flying, report->tag);
 	if (!operation)
 		return -EBADMSG;
-	server->n_flying--;
+	server->n_flying -= !operation->kind->immediate;
 	operation->kind->done(operation, message);
-
-	struct operation *next = server->pending;
-	if (next && server->n_flying < OPERATIONS_MAX) {
-		server->pending = next->next;
-		fly(next);
-	}
+	pending_fly(server);
 	return 0;
 }

@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <sys/resource.h>
 #include <sys/types.h>
+#include <time.h>
 
 #include "shim/children.h"
 #include "shim/config.h"
@@ -25,10 +26,11 @@
 struct monitor {
 	const struct shim_config *config;
 	struct monitor_setup setup;
-	char folder[BUNDLE_SIZE]; /* above the bundles; fixed at start */
-	dev_t socket_device;      /* the socket file that `start` made, to unlink no other */
-	ino_t socket_inode;
-	struct rlimit files; /* RLIMIT_NOFILE as it was: a runtime gets it back */
+	char folder[BUNDLE_SIZE];       /* above the bundles; fixed at start */
+	dev_t socket_device;            /* the socket file that `start` made, to unlink no other */
+	ino_t socket_inode;             /* 0: there is none */
+	struct timespec socket_changed; /* inode numbers are given out again */
+	struct rlimit files;            /* RLIMIT_NOFILE as it was: a runtime gets it back */
 
 	pid_t server_pid;
 	int server_fd;        /* verbs in, reports out */
@@ -56,6 +58,7 @@ struct job {
 	const int *keep;
 	pid_t pid; /* of the container's init; 0 before create, and when it has ended */
 	const struct rlimit *files;
+	bool undo; /* the verb is a create whose worker died */
 };
 
 /* launch.c */
@@ -63,16 +66,19 @@ struct server_parameters {
 	const struct shim_config *config;
 	int listen_fd, monitor_fd, log_fd;
 	bool debug;
-	void *memory; /* zeroed, of the size of struct monitor */
+	void *memory; /* struct monitor's, zeroed but for its last 4 KiB */
 };
 
 /* Returns 0 when the shim ended as it should, or a negative errno. */
 int monitor_run(struct monitor *monitor);
 
-/* verbs.c. 0, or -EBADMSG: this is no verb that an honest server sends now. */
+/* verbs.c. 0, or -EPROTO: this is no verb that an honest server sends now; it was logged. */
 int verb_handle(struct monitor *monitor, const struct verb *verb, int payload_fd);
+int verb_refuse(const struct monitor *monitor, uint32_t type, const char *why); /* -EPROTO */
 bool verb_exclusive(enum verb_type type);
-void socket_unlink(const struct monitor *monitor);
+/* Puts a new worker in the place of a create's that died unreported. It undoes the create. */
+int worker_replace(struct monitor *monitor, struct monitor_worker *dead);
+void socket_unlink(struct monitor *monitor); /* the first time */
 
 /* worker.c. Runs the job in this process, which is to exit afterwards. */
 void worker_run(const struct job *job);

@@ -59,8 +59,7 @@ static char *string_put(char **to, const char *text)
 
 static void process_init(struct process *process, struct container *container)
 {
-	*process = (struct process){
-		.container = container, .exited_at = EXITED_NEVER, .input = -1};
+	*process = (struct process){.container = container, .exited_at = EXITED_NEVER, .input = -1};
 	for (int i = 0; i < 3; i++)
 		stream_init(&process->streams[i]);
 }
@@ -201,6 +200,16 @@ int process_wait(struct process *process, struct ttrpc_call *call)
 	process->waiters = waiter;
 	ttrpc_call_take(call, wait_cancelled, waiter);
 	return 0;
+}
+
+void process_dismiss(struct process *process)
+{
+	while (process->waiters) {
+		struct waiter *waiter = process->waiters;
+		ttrpc_fail(waiter->call, TTRPC_UNAVAILABLE,
+			   "the shim is shutting down: unavailable");
+		waiter_remove(waiter);
+	}
 }
 
 static void publish_exit(const struct process *process)

@@ -11,8 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "shim/file.h"
 #include "shim/runc_driver.h"
-#include "shim/runc_files.h"
 
 /* In a user namespace the container's root is another user, who may open its stdio anew. */
 static int give_stdio(const struct runc_driver *driver)
@@ -70,7 +70,7 @@ static int runc_create(struct runtime_task *task, pid_t *ret_pid)
 	r = runc_driver_run(&driver, arguments, task->stdio);
 	if (runc_driver_failed(&driver, r))
 		return runc_driver_fail(&driver, r, "OCI runtime create failed");
-	r = runc_file_read_pid(driver.pid_file, ret_pid, &driver.refused);
+	r = file_read_pid(driver.pid_file, ret_pid, &driver.refused);
 	if (r == FAILURE_REFUSED)
 		return runtime_fail(task, RUNTIME_UNKNOWN,
 				    "failed to retrieve OCI runtime container pid: %s",
@@ -227,19 +227,15 @@ static int runc_pids(struct runtime_task *task, pid_t *pids, size_t max, size_t 
 	return runtime_fail(task, RUNTIME_UNKNOWN, "%s", own.text);
 }
 
-static int write_all(int fd, const char *bytes, size_t size)
+/* Whoever reads the features takes what is no JSON for a broken runtime, and nothing for an old one. */
+static bool is_object(const struct command_result *result)
 {
-	while (size > 0) {
-		ssize_t n = write(fd, bytes, size);
+	json_error_t error;
+	json_t *root = json_loadb(result->output, result->output_size, 0, &error);
+	bool yes = json_is_object(root);
 
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return n == 0 ? -EIO : -errno;
-		bytes += n;
-		size -= (size_t)n;
-	}
-	return 0;
+	json_decref(root);
+	return yes;
 }
 
 /* Not every runtime has the subcommand (runc since 1.1); then this is an error. */
@@ -258,13 +254,17 @@ static int runc_features(struct runtime_task *task, int fd)
 		argv[0] = options->binary_name;
 	command.argv = argv;
 	command.capture = true;
+	command.output_only = true;
 	r = command_run(&command, &driver.result, &driver.refused);
 	if (r != 0)
 		return runc_driver_refuse(&driver, RUNTIME_NOT_FOUND, r);
 	if (driver.result.status != 0)
 		return runtime_fail(task, RUNTIME_UNIMPLEMENTED, "%s features: exit status %d",
 				    argv[0], command_exit_code(&driver.result));
-	return write_all(fd, driver.result.output, driver.result.output_size);
+	if (!is_object(&driver.result))
+		return runtime_fail(task, RUNTIME_UNIMPLEMENTED, "%s features: no JSON object",
+				    argv[0]);
+	return file_write_all(fd, driver.result.output, driver.result.output_size);
 }
 
 static const struct runtime runc = {

@@ -2,109 +2,18 @@
 /*
  * options.json has the form that Go's encoder gives the options: snake_case keys in the message's
  * order, defaults left out, "{}" if nothing is set. runtime is the binary's name as it was sent,
- * possibly empty, without a newline.
- *
- * Files are written under another name and renamed. They are read as the work of somebody else.
+ * possibly empty, without a newline. Both are read as the work of somebody else.
  */
 #include "shim/runc_files.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <jansson.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#define PID_FILE_MAX 32u /* bytes of init.pid; above: refused */
-
-static int refuse_file(const char *verb, const char *path, int error, struct failure *ret_failure)
-{
-	return failure_set(ret_failure, "%s %s: %s", verb, path, failure_errno(error));
-}
-
-/* One byte more than allowed is asked for, so that a file that is too large shows. */
-static ssize_t read_up_to(int fd, char *text, size_t size)
-{
-	size_t done = 0;
-
-	while (done < size) {
-		ssize_t n = read(fd, text + done, size - done);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		if (n == 0)
-			break;
-		done += (size_t)n;
-	}
-	return (ssize_t)done;
-}
-
-int runc_file_read(const char *path, size_t max, char **ret_text, struct failure *ret_failure)
-{
-	int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC), r = 0;
-	char *text;
-	ssize_t n;
-
-	if (fd < 0)
-		return refuse_file("open", path, errno, ret_failure);
-	text = malloc(max + 1);
-	n = text ? read_up_to(fd, text, max + 1) : -ENOMEM;
-	close(fd);
-	if (!text)
-		return -ENOMEM;
-	if (n < 0)
-		r = refuse_file("read", path, (int)-n, ret_failure);
-	else if ((size_t)n > max)
-		r = failure_set(ret_failure, "%s: larger than %zu bytes", path, max);
-	if (r != 0) {
-		free(text);
-		return r;
-	}
-	text[n] = '\0';
-	*ret_text = text;
-	return 0;
-}
-
-static int write_new(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
-	size_t size = strlen(text), done = 0;
-	int r = fd < 0 ? -errno : 0;
-
-	while (r == 0 && done < size) {
-		ssize_t n = write(fd, text + done, size - done);
-
-		if (n > 0)
-			done += (size_t)n;
-		else if (n == 0 || errno != EINTR)
-			r = n == 0 ? -EIO : -errno;
-	}
-	if (fd >= 0 && close(fd) < 0 && r == 0)
-		r = -errno;
-	return r;
-}
-
-static int write_file(const char *folder, const char *name, const char *text,
-		      struct failure *ret_failure)
-{
-	char path[PATH_MAX], temporary[PATH_MAX];
-	int n = snprintf(path, sizeof(path), "%s/%s", folder, name);
-	int m = snprintf(temporary, sizeof(temporary), "%s/.%s.new", folder, name), r;
-
-	if (n >= (int)sizeof(path) || m >= (int)sizeof(temporary))
-		return refuse_file("open", folder, ENAMETOOLONG, ret_failure);
-	r = write_new(temporary, text);
-	if (r == 0 && rename(temporary, path) < 0)
-		r = -errno;
-	if (r == 0)
-		return 0;
-	unlink(temporary);
-	return refuse_file("open", path, -r, ret_failure);
-}
+#include "shim/file.h"
 
 /* NULL: the option has its default. */
 static json_t *option_to_json(const Containerd__Runc__V1__Options *options,
@@ -140,6 +49,16 @@ static char *options_to_json(const Containerd__Runc__V1__Options *options)
 	text = json_dumps(root, JSON_COMPACT);
 	json_decref(root);
 	return text;
+}
+
+static int write_file(const char *folder, const char *name, const char *text,
+		      struct failure *ret_failure)
+{
+	int r = file_replace(folder, name, text, strlen(text), 0600);
+
+	if (r < 0)
+		return failure_set(ret_failure, "open %s/%s: %s", folder, name, failure_errno(-r));
+	return 0;
 }
 
 int runc_options_write(const Containerd__Runc__V1__Options *options, const char *folder,
@@ -217,12 +136,13 @@ static int read_optional(const char *folder, const char *name, char **ret_text,
 			 struct failure *ret_failure)
 {
 	char path[PATH_MAX];
+	size_t size;
+	int r = -ENAMETOOLONG;
 
-	if (snprintf(path, sizeof(path), "%s/%s", folder, name) >= (int)sizeof(path))
-		return refuse_file("open", folder, ENAMETOOLONG, ret_failure);
-	if (access(path, F_OK) < 0 && errno == ENOENT)
-		return 0;
-	return runc_file_read(path, RUNC_OPTIONS_FILE_MAX, ret_text, ret_failure);
+	if (snprintf(path, sizeof(path), "%s/%s", folder, name) < (int)sizeof(path))
+		r = file_read(path, 0, RUNC_OPTIONS_FILE_MAX, ret_text, &size);
+	return r == 0 || r == -ENOENT ? 0
+				      : file_refuse(path, RUNC_OPTIONS_FILE_MAX, r, ret_failure);
 }
 
 int runc_files_read(const char *folder, Containerd__Runc__V1__Options *options,
@@ -243,24 +163,5 @@ int runc_files_read(const char *folder, Containerd__Runc__V1__Options *options,
 	}
 	free(text);
 	free(binary);
-	return r;
-}
-
-int runc_file_read_pid(const char *path, pid_t *ret_pid, struct failure *ret_failure)
-{
-	char *text, *end;
-	long pid;
-	int r = runc_file_read(path, PID_FILE_MAX, &text, ret_failure);
-
-	if (r != 0)
-		return r;
-	errno = 0;
-	pid = strtol(text, &end, 10);
-	end += strspn(end, " \t\r\n");
-	if (errno != 0 || end == text || *end || pid <= 0 || pid > INT_MAX)
-		r = failure_set(ret_failure, "%s: \"%s\" is not a pid", path, text);
-	else
-		*ret_pid = (pid_t)pid;
-	free(text);
 	return r;
 }

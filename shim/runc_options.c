@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "proto/runtimeoptions.pb-c.h"
+#include "shim/file.h"
 #include "shim/runc_files.h"
 
 #define STATE_VERSION 1
@@ -109,13 +110,17 @@ static int read_toml(const Runtimeoptions__V1__Options *message,
 		     Containerd__Runc__V1__Options *options, struct failure *ret_failure)
 {
 	char *text = NULL;
+	size_t size;
 	int r;
 
 	if (message->config_body.len > 0) {
 		text = strndup((const char *)message->config_body.data, message->config_body.len);
 		r = text ? 0 : -ENOMEM;
 	} else if (*message->config_path) {
-		r = runc_file_read(message->config_path, RUNC_OPTIONS_FILE_MAX, &text, ret_failure);
+		r = file_read(message->config_path, 0, RUNC_OPTIONS_FILE_MAX, &text, &size);
+		if (r < 0)
+			r = file_refuse(message->config_path, RUNC_OPTIONS_FILE_MAX, r,
+					ret_failure);
 	} else {
 		return 0;
 	}

@@ -5,15 +5,16 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "shim/command.h"
 #include "shim/config_json.h"
 #include "shim/failure.h"
 #include "shim/shim.h"
 
-#define CHILD_FD 3 /* where the descriptor that a child keeps goes */
+#define CHILD_FD 3       /* where the descriptor that a child keeps goes */
+#define CHILD_STATUS 126 /* of one that has no descriptors left, as a shell has it */
 
 int runtime_process_read(struct runtime_task *task, struct runtime_process *ret_process)
 {
@@ -37,17 +38,6 @@ int runtime_process_read(struct runtime_task *task, struct runtime_process *ret_
 	return 0;
 }
 
-static void reset_signals(void)
-{
-	struct sigaction action = {.sa_handler = SIG_DFL};
-	sigset_t none;
-
-	for (int i = 1; i < _NSIG; i++)
-		sigaction(i, &action, NULL);
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
-}
-
 /* Before 5.9 there is no such call; the shim's descriptors are close-on-exec in any case. */
 static void close_from(unsigned first)
 {
@@ -57,14 +47,17 @@ static void close_from(unsigned first)
 int runtime_child_init(const struct runtime_task *task, int fd)
 {
 	int stdio[3], kept = fcntl(fd, F_DUPFD, CHILD_FD + 4);
+	bool good = kept >= 0;
 
 	for (int i = 0; i < 3; i++)
 		stdio[i] = fcntl(task->stdio[i], F_DUPFD, CHILD_FD + 1);
 	for (int i = 0; i < 3; i++)
-		dup2(stdio[i], i);
-	dup2(kept, CHILD_FD);
+		good &= stdio[i] >= 0 && dup2(stdio[i], i) == i;
+	good &= dup2(kept, CHILD_FD) == CHILD_FD;
+	if (!good)
+		_exit(CHILD_STATUS);
 	close_from(CHILD_FD + 1);
 	fcntl(CHILD_FD, F_SETFD, FD_CLOEXEC);
-	reset_signals();
+	command_reset_signals();
 	return CHILD_FD;
 }

@@ -6,8 +6,10 @@
  *   open      serves
  *   closing   asked to end by Shutdown without containers, a signal, or idleness: the monitor unlinks
  *             the socket first, so that nobody is sent to a shim that is about to go
- *   ending    the answer, the answers of other calls, and the events that wait are sent, for at most
- *             END_TIME; then the process exits, and the monitor after it
+ *   ending    the answer, the answers of other calls, and the events that wait are sent
+ *
+ * END_TIME after it was asked to at the latest the process exits, and the monitor after it. Who waits
+ * for the exit of a container is told that it is in vain; containers are left alone.
  *
  * A shim that has no container and no connection for IDLE_TIME ends by itself: whoever started it has
  * gone, or lost it.
@@ -26,13 +28,15 @@
 #include "shim/config.h"
 #include "shim/harden.h"
 #include "shim/log.h"
+#include "shim/pages.h"
 #include "shim/pair.h"
 
 #define SECOND UINT64_C(1000000000)
 #define END_TIME (5 * SECOND)
 #define IDLE_TIME (60 * SECOND)
 
-#define container_of(pointer, type, member) ((type *)(void *)((char *)(pointer) - offsetof(type, member)))
+#define container_of(pointer, type, member)                                                        \
+	((type *)(void *)((char *)(pointer)-offsetof(type, member)))
 
 static void try_end(struct server *server)
 {
@@ -56,24 +60,30 @@ static void close_done(struct operation *operation, struct report_message *messa
 	(void)message;
 	server->phase = SERVER_ENDING;
 	ttrpc_server_stop_listening(server->ttrpc);
+	for (struct container *c = server->containers; c; c = c->next)
+		process_dismiss(&c->init);
 	if (operation->call) {
 		Google__Protobuf__Empty empty = GOOGLE__PROTOBUF__EMPTY__INIT;
 		ttrpc_reply(operation->call, &empty.base);
 	}
 	operation_free(operation);
-	ttrpc_timer_set(&server->loop, &server->end, ttrpc_now() + END_TIME, end_time_over);
 	try_end(server);
 }
 
 int server_close(struct server *server, struct ttrpc_call *call)
 {
 	static const struct operation_kind kind = {
-		.verb = VERB_CLOSE, .request = REQUEST_NONE, .done = close_done};
+		.verb = VERB_CLOSE,
+		.request = REQUEST_NONE,
+		.immediate = true,
+		.done = close_done,
+	};
 	struct operation *operation = operation_new(server, NULL, &kind);
 	if (!operation)
 		return -ENOMEM;
 	server->phase = SERVER_CLOSING;
 	ttrpc_timer_clear(&server->idle);
+	ttrpc_timer_set(&server->loop, &server->end, ttrpc_now() + END_TIME, end_time_over);
 	if (call)
 		operation_take_call(operation, call);
 	operation_submit(operation);
@@ -86,7 +96,8 @@ static void idle_over(struct ttrpc_timer *timer)
 	/* a client that connected is no event here: its going will set the timer again */
 	if (ttrpc_server_connections(server->ttrpc) > 0)
 		return;
-	log_write(SHIM_LOG_INFO, server->config->id, "no container and no connection: the shim ends");
+	log_write(SHIM_LOG_INFO, server->config->id,
+		  "no container and no connection: the shim ends");
 	server_close(server, NULL);
 }
 
@@ -148,7 +159,11 @@ static void publish_done(struct operation *operation, struct report_message *mes
 static void publisher_wanted(void *userdata)
 {
 	static const struct operation_kind kind = {
-		.verb = VERB_PUBLISH, .request = REQUEST_NONE, .done = publish_done};
+		.verb = VERB_PUBLISH,
+		.request = REQUEST_NONE,
+		.immediate = true,
+		.done = publish_done,
+	};
 	struct server *server = userdata;
 	struct operation *operation = operation_new(server, NULL, &kind);
 	if (operation)
@@ -198,7 +213,8 @@ static int server_init(struct server *server, const struct server_parameters *pa
 		result = task_register(server);
 	if (result == 0)
 		result = api_publisher_init(&server->publisher, &server->loop,
-					    parameters->config->namespace_, publisher_wanted, server);
+					    parameters->config->namespace_, publisher_wanted,
+					    server);
 	if (result == 0)
 		result = ttrpc_watch_add(&server->loop, &server->monitor_watch, server->monitor_fd,
 					 EPOLLIN, monitor_ready);
@@ -216,15 +232,19 @@ static int server_init(struct server *server, const struct server_parameters *pa
 
 int server_main(const struct server_parameters *parameters)
 {
-	_Static_assert(sizeof(struct server) <= sizeof(struct monitor), "it lives in its memory");
+	_Static_assert(sizeof(struct server) + 4096 <= sizeof(struct monitor),
+		       "it lives in its memory");
 	struct server *server = parameters->memory;
 	log_open(parameters->config, parameters->log_fd, parameters->debug);
 	int result = server_init(server, parameters);
 	if (result == 0)
 		result = harden_server(parameters->log_fd);
-	if (result == 0)
+	if (result == 0) {
+		pages_forget();
 		result = ttrpc_loop_run(&server->loop);
-	if (result == 0 || result == -ENODATA)
+	}
+	bool monitor_gone = result == -ENODATA || result == -ECONNRESET || result == -EPIPE;
+	if (result == 0 || monitor_gone)
 		return 0;
 	log_write(SHIM_LOG_ERROR, parameters->config->id, "the server ends: %s", strerror(-result));
 	return 1;

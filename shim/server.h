@@ -75,6 +75,8 @@ struct container {
 	struct process init;
 	struct operation *exclusive; /* under way */
 	struct operation *queue;     /* exclusive ones that wait for it */
+	bool cancelling;             /* the monitor was asked to end its create */
+	bool doomed;                 /* its create will fail: nobody counts on it any more */
 	const char *bundle;
 	char id[]; /* then the bundle and the paths */
 };
@@ -85,6 +87,7 @@ struct operation_kind {
 	enum process_request request; /* asked of the init's state when it begins */
 	enum ttrpc_code refusal;      /* the code if that says no */
 	bool exclusive;
+	bool immediate; /* the monitor does it by itself: it takes no worker's place */
 	/* The monitor answered. Answers the call and frees the operation, now or later. */
 	void (*done)(struct operation *operation, struct report_message *message);
 };
@@ -150,8 +153,12 @@ void operation_free(struct operation *operation);
 void operation_take_call(struct operation *operation, struct ttrpc_call *call);
 void operation_fail(struct operation *operation, enum ttrpc_code code, const char *text);
 void operation_submit(struct operation *operation);
+/* Whether it was still pending: then it is the caller's again. */
+bool operation_withdraw(struct operation *operation);
 /* An exclusive one has had its effect: the next of its container begins. */
 void operation_release(struct operation *operation);
+/* What waits for it is answered that there is no such container. */
+void operation_refuse_queue(struct container *container);
 /* The container is about to be freed. */
 void operation_forget(struct container *container);
 /* -EBADMSG: it answers nothing that was asked. */
@@ -165,6 +172,7 @@ void container_free(struct container *container);
 const char *process_refusal(const struct process *process, enum process_request request);
 void process_exited(struct process *process, const struct report *report);
 int process_wait(struct process *process, struct ttrpc_call *call);
+void process_dismiss(struct process *process); /* those who wait are told that it is in vain */
 /* Take the descriptors that a create or start brought, and let bytes flow. */
 int process_take_output(struct process *process, struct report_message *message);
 int process_take_input(struct process *process, struct report_message *message);

@@ -13,10 +13,15 @@
  *     };
  *     int main(int argc, char **argv) { return shim_main(&mine, argc, argv); }
  *
- * Every function of it is plain blocking C. Each call runs in a process of its own (a worker), which
- * is forked for it and ends after it: heap, descriptors, environment and working directory may be
- * left as they are. A worker dies with the shim (PDEATHSIG), so nothing finishes behind its back.
- * What has to outlive the worker goes into task->keep (descriptors) and task->state (bytes).
+ * Every function of it is plain blocking C. Each call runs in a process of its own (a worker),
+ * which is forked for it and ends after it: heap, descriptors, environment and working directory
+ * may be left as they are. A worker dies with the shim (PDEATHSIG), so nothing finishes behind its
+ * back. What has to outlive the worker goes into task->keep (descriptors) and task->state (bytes).
+ *
+ * create, start and remove of one container never run at the same time; kill and pids may run
+ * beside them and beside each other, each in its own process. No call is cut short because the
+ * client that asked went away. There is no time limit: what hangs is ended by the delete of its
+ * container.
  *
  * The shim does the rest: the command line, the sockets, the task service, events, exits and their
  * order, standard input and output, the root file system's mounts, cleaning up.
@@ -35,11 +40,25 @@ extern "C" {
 #define RUNTIME_ERROR_MAX 2048 /* bytes of an error text; longer ones are cut */
 #define RUNTIME_PIDS_MAX 65536 /* pids of a container */
 
-/* A google.protobuf.Any as the client sent it. type_url "" and size 0: none was sent. */
+/*
+ * A google.protobuf.Any as the client sent it: size bytes at value, which nobody has looked into.
+ * type_url "" and size 0: none was sent.
+ */
 struct runtime_any {
 	const char *type_url;
 	const void *value;
 	size_t size;
+};
+
+/* How an operation was refused, for runtime_fail(): codes of ttrpc, as clients know them. */
+enum runtime_code {
+	RUNTIME_UNKNOWN = 2,
+	RUNTIME_INVALID_ARGUMENT = 3,
+	RUNTIME_NOT_FOUND = 5,
+	RUNTIME_ALREADY_EXISTS = 6,
+	RUNTIME_FAILED_PRECONDITION = 9,
+	RUNTIME_UNIMPLEMENTED = 12,
+	RUNTIME_INTERNAL = 13,
 };
 
 /*
@@ -54,25 +73,23 @@ struct runtime_task {
 	pid_t pid;              /* the process; 0 before create, and when it has ended */
 
 	struct runtime_any options; /* create: the runtime's options */
-	int stdio[3];               /* create: the descriptors to be the process's 0, 1 and 2; never -1 */
+	int stdio[3]; /* create: the descriptors to be the process's 0, 1 and 2; never -1 */
 
-	/* Kept from one call to the next; a function that changes them and returns 0 has them kept. */
-	int keep[RUNTIME_KEEP_MAX];             /* -1: none. A new one becomes the shim's */
-	unsigned char state[RUNTIME_STATE_MAX]; /* also kept, in the bundle, when the shim was killed */
+	/*
+	 * Kept from one call to the next; a function that changes them and returns 0 has them kept.
+	 * A kept descriptor can be replaced by another one, but not taken away; the shim closes all
+	 * of them when the container is deleted.
+	 */
+	int keep[RUNTIME_KEEP_MAX]; /* -1: none. A new one becomes the shim's */
+
+	/* Also kept, in the bundle, when the shim was killed. kill and pids leave it as it is. */
+	unsigned char state[RUNTIME_STATE_MAX];
 	size_t state_size;
 
-	int log_fd; /* see shim_log() */
+	int log_fd; /* for shim_log(); not to be written to or closed */
 
-	enum runtime_code {
-		RUNTIME_UNKNOWN = 2,
-		RUNTIME_INVALID_ARGUMENT = 3,
-		RUNTIME_NOT_FOUND = 5,
-		RUNTIME_ALREADY_EXISTS = 6,
-		RUNTIME_FAILED_PRECONDITION = 9,
-		RUNTIME_UNIMPLEMENTED = 12,
-		RUNTIME_INTERNAL = 13,
-	} error_code; /* set by runtime_fail() */
-	char error[RUNTIME_ERROR_MAX];
+	enum runtime_code error_code;  /* with error: set by runtime_fail() */
+	char error[RUNTIME_ERROR_MAX]; /* "": no text was set */
 };
 
 /*
@@ -85,58 +102,92 @@ struct runtime {
 
 	/*
 	 * Makes the container and its init process, which waits before the user's program runs. The
-	 * process must be a descendant of the caller. If create fails nothing of the container may be
-	 * left; the shim calls remove with force afterwards all the same.
+	 * process must be a descendant of the caller. If create fails nothing of the container may
+	 * be left; the shim calls remove with force afterwards all the same.
 	 */
 	int (*create)(struct runtime_task *task, pid_t *ret_pid);
 
-	/* Lets the user's program run. */
+	/*
+	 * Lets the user's program run. Not called again after success, nor when the process has
+	 * ended.
+	 */
 	int (*start)(struct runtime_task *task);
 
-	/* all: every process of the container. */
+	/*
+	 * signal: a number, 1 to 64, or 0, which asks whether the process is there. all: every
+	 * process of the container. If it has ended: runtime_fail(task, RUNTIME_NOT_FOUND, "process
+	 * already finished: not found"), which is what clients look for. It need not wait for the
+	 * end.
+	 */
 	int (*kill)(struct runtime_task *task, int signal, bool all);
 
 	/*
-	 * Undoes create. The init process has exited, or was never started and is to be killed. force:
-	 * whatever the state is, also when no create ever ran or the shim was killed (the delete verb);
-	 * a container that does not exist is success.
+	 * Undoes create. The init process has exited, or was never started and is to be killed.
+	 * force: whatever the state is, also when no create ever ran or the shim was killed (the
+	 * delete verb): then task->pid is 0, task->keep is empty, and what lived of the recorded
+	 * processes was killed before. A container that does not exist is success.
 	 */
 	int (*remove)(struct runtime_task *task, bool force);
 
-	/* The pids of the container's processes, init's included. At most max. */
+	/* The pids of the container's processes, init's included: *ret_n of them, at most max. */
 	int (*pids)(struct runtime_task *task, pid_t *pids, size_t max, size_t *ret_n);
 
-	/* Writes JSON of the OCI runtime's features to fd, for -info; task has options only. */
+	/*
+	 * Writes JSON of the OCI runtime's features to fd, for -info; fd stays the caller's. task
+	 * has options only, and runs in the short-lived process of -info. If it fails -info answers
+	 * without them; RUNTIME_NOT_FOUND or -ENOENT: there is no such runtime, and -info fails.
+	 */
 	int (*features)(struct runtime_task *task, int fd);
 };
 
-/* Sets the error that the client sees; returns a value for the caller to return. */
+/*
+ * Sets the error that the client sees; returns a negative value for the caller to return. The text
+ * is one line without a newline; by custom it ends with the code in words (": not found", ":
+ * already exists", ": invalid argument"). What is not UTF-8 in it is replaced before it is sent.
+ */
 int runtime_fail(struct runtime_task *task, enum runtime_code code, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
-/* One logfmt line to the shim's log, which containerd copies into its own. Never blocks: drops. */
+/*
+ * One logfmt line to the shim's log, which containerd copies into its own. Never blocks: drops what
+ * nobody reads, and SHIM_LOG_DEBUG unless containerd itself logs such. No newline at the end; what
+ * is longer than a kilobyte is cut.
+ */
 enum shim_log_level { SHIM_LOG_DEBUG, SHIM_LOG_INFO, SHIM_LOG_WARNING, SHIM_LOG_ERROR };
 void shim_log(const struct runtime_task *task, enum shim_log_level level, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
 /* ---- for runtimes whose containers are plain child processes; see shim/skeleton.c ---- */
 
-/* What config.json says of the process to run. The lists end with NULL; args has one entry at least. */
+/*
+ * What config.json says of the process to run. The lists end with NULL; args has one entry at
+ * least.
+ */
 struct runtime_process {
 	const char *root; /* of its file system: absolute, or relative to the bundle */
 	const char *cwd;  /* inside root */
 	char **args, **env;
 };
 
+/*
+ * Reads the bundle's config.json. Returns 0, a negative errno, or what runtime_fail() returned. The
+ * strings live as long as the worker; nothing is to be freed.
+ */
 int runtime_process_read(struct runtime_task *task, struct runtime_process *ret_process);
 
 /*
- * In a forked child: makes the task's stdio its 0, 1 and 2, keeps fd (as another number, close-on-exec)
- * and closes all other descriptors, sets signals to their defaults. Returns fd's new number.
+ * In a forked child, once, before it executes the program: makes the task's stdio its 0, 1 and 2,
+ * keeps fd (as another number, close-on-exec) and closes all other descriptors, unblocks all
+ * signals and sets them to their defaults. Returns fd's new number. What is wrong with descriptors
+ * shows when they are used.
  */
 int runtime_child_init(const struct runtime_task *task, int fd);
 
-/* Does what the command line says and returns the exit status of the program. */
+/*
+ * Does what the command line says (start, delete, -v, -info) and returns the exit status of the
+ * program; errors have been printed. runtime is used as long as a process of the shim lives. argc
+ * and argv are main()'s own: their memory is written over with the title that ps shows.
+ */
 int shim_main(const struct runtime *runtime, int argc, char **argv);
 
 #ifdef __cplusplus

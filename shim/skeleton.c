@@ -77,7 +77,8 @@ static int skeleton_remove(struct runtime_task *task, bool force)
 static int skeleton_pids(struct runtime_task *task, pid_t *pids, size_t max, size_t *ret_n)
 {
 	*ret_n = task->pid > 0 && max > 0;
-	pids[0] = task->pid;
+	if (*ret_n > 0)
+		pids[0] = task->pid;
 	return 0;
 }
 

@@ -199,8 +199,6 @@ static __attribute__((noinline)) int start_rest(const struct shim_config *config
 {
 	struct start start;
 
-	/* a reader of the answer that is gone is an error like another, to be cleaned up after */
-	signal(SIGPIPE, SIG_IGN);
 	start = (struct start){.config = config, .monitor = monitor, .endpoint = {.fd = -1}};
 	bootstrap_init(&start.bootstrap);
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Reading and writing the two files of state.h. The monitor calls the writer for each report and each
- * exit, so it keeps to the stack and a few system calls.
+ * exit, so it keeps to the stack and a few system calls, and is spared the pages of code and stack
+ * that printf needs.
  */
 #include "shim/state.h"
 
@@ -19,10 +20,22 @@
 #define STATE_SIZE_MAX (STATE_PROCESSES_MAX * STATE_LINE_MAX)
 #define STATE_HEADER "mote-task 1\n"
 
-static int file_path(const char *bundle, const char *name, char path[static PATH_MAX])
+/* They return where the text ends; there is no NUL. */
+static char *text_put(char *to, const char *text)
 {
-	int length = snprintf(path, PATH_MAX, "%s/%s", bundle, name);
-	return length < 0 || length >= PATH_MAX ? -ENAMETOOLONG : 0;
+	size_t size = strlen(text);
+	return (char *)memcpy(to, text, size) + size;
+}
+
+static char *number_put(char *to, uint64_t number)
+{
+	char digits[20];
+	size_t n = sizeof(digits);
+	do {
+		digits[--n] = (char)('0' + number % 10);
+		number /= 10;
+	} while (number > 0);
+	return (char *)memcpy(to, digits + n, sizeof(digits) - n) + sizeof(digits) - n;
 }
 
 /* A file that is written under another name and takes its own when it is whole. */
@@ -36,7 +49,8 @@ struct replacement {
 static void replacement_begin(struct replacement *file, const char *bundle, const char *name)
 {
 	*file = (struct replacement){.fd = -1, .name = name};
-	snprintf(file->temporary, sizeof(file->temporary), ".%s.new", name);
+	_Static_assert(sizeof(".mote.runtime.new") <= sizeof(file->temporary), "the longest name");
+	*text_put(text_put(text_put(file->temporary, "."), name), ".new") = 0;
 	file->directory = open(bundle, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (file->directory < 0) {
 		file->result = -errno;
@@ -77,6 +91,12 @@ static int replacement_end(struct replacement *file)
 	return file->result;
 }
 
+static int file_path(const char *bundle, const char *name, char path[static PATH_MAX])
+{
+	int length = snprintf(path, PATH_MAX, "%s/%s", bundle, name);
+	return length < 0 || length >= PATH_MAX ? -ENAMETOOLONG : 0;
+}
+
 /* Reads at most size bytes; a longer file is -EFBIG. */
 static int file_read(const char *bundle, const char *name, char *bytes, size_t size, size_t *ret_n)
 {
@@ -103,12 +123,18 @@ static int file_read(const char *bundle, const char *name, char *bytes, size_t s
 
 static size_t process_format(const struct state_process *process, char line[static STATE_LINE_MAX])
 {
-	int length = snprintf(line, STATE_LINE_MAX,
-			      "%d %" PRIu64 " %d %" PRIu32 " %" PRId64 " %" PRIu32 " %s\n",
-			      process->pid, process->start_time, process->exited,
-			      process->exit_status, process->exited_at, process->exited_at_nanos,
-			      process->exec_id[0] ? process->exec_id : "-");
-	return (size_t)length;
+	const uint64_t numbers[] = {
+		(uint64_t)process->pid, process->start_time,          process->exited,
+		process->exit_status,   (uint64_t)process->exited_at, process->exited_at_nanos,
+	};
+	char *end = line;
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(*numbers); i++) {
+		end = number_put(end, numbers[i]);
+		*end++ = ' ';
+	}
+	end = text_put(end, process->exec_id[0] ? process->exec_id : "-");
+	*end++ = '\n';
+	return (size_t)(end - line);
 }
 
 int state_write(const char *bundle, const struct state_process *processes, size_t n)
@@ -192,10 +218,11 @@ int state_read_runtime(const char *bundle, void *bytes, size_t *ret_size)
 	return result;
 }
 
-int process_start_time(pid_t pid, uint64_t *ret_start_time)
+/* A field of /proc/PID/stat that is a number, not below 0. */
+static int stat_field(pid_t pid, int wanted, uint64_t *ret_number)
 {
 	char path[32], text[512];
-	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	*text_put(number_put(text_put(path, "/proc/"), (uint64_t)pid), "/stat") = 0;
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
@@ -207,10 +234,27 @@ int process_start_time(pid_t pid, uint64_t *ret_start_time)
 
 	/* field 2 is the command's name in parentheses and may hold spaces and parentheses */
 	char *field = strrchr(text, ')');
-	for (int i = 2; field && i < 22; i++)
+	for (int i = 2; field && i < wanted; i++)
 		field = strchr(field + 1, ' ');
 	if (!field)
 		return -EBADMSG;
-	*ret_start_time = strtoull(field, NULL, 10);
+	uint64_t number = 0;
+	for (field++; *field >= '0' && *field <= '9'; field++)
+		number = number * 10 + (uint64_t)(*field - '0');
+	*ret_number = number;
 	return 0;
+}
+
+int process_start_time(pid_t pid, uint64_t *ret_start_time)
+{
+	return stat_field(pid, 22, ret_start_time);
+}
+
+int process_parent(pid_t pid, pid_t *ret_parent)
+{
+	uint64_t parent;
+	int result = stat_field(pid, 4, &parent);
+	if (result == 0)
+		*ret_parent = (pid_t)parent;
+	return result;
 }

@@ -46,7 +46,8 @@ int state_read(const char *bundle, struct state *ret_state);
 int state_write_runtime(const char *bundle, const void *bytes, size_t size);
 int state_read_runtime(const char *bundle, void *bytes, size_t *ret_size);
 
-/* Field 22 of /proc/PID/stat. Works on a zombie. */
+/* Fields 22 and 4 of /proc/PID/stat. They work on a zombie. */
 int process_start_time(pid_t pid, uint64_t *ret_start_time);
+int process_parent(pid_t pid, pid_t *ret_parent);
 
 #endif

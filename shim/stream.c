@@ -12,7 +12,8 @@
 #define SPLICE_ROUNDS 16       /* then other streams and calls have their turn */
 #define COPY_SIZE 4096
 
-#define container_of(pointer, type, member) ((type *)(void *)((char *)(pointer) - offsetof(type, member)))
+#define container_of(pointer, type, member)                                                        \
+	((type *)(void *)((char *)(pointer)-offsetof(type, member)))
 
 static void stream_again(struct ttrpc_timer *timer);
 
@@ -102,7 +103,8 @@ static void pump(struct stream *stream)
 			break;
 	}
 	if (n > 0) {
-		ttrpc_timer_set(stream->source.loop, &stream->again, ttrpc_now(), stream_again);
+		struct ttrpc_watch *watched = stream->source.loop ? &stream->source : &stream->sink;
+		ttrpc_timer_set(watched->loop, &stream->again, ttrpc_now(), stream_again);
 		return;
 	}
 	if (n < 0 && errno == EAGAIN)
@@ -129,24 +131,29 @@ static void sink_ready(struct ttrpc_watch *watch, uint32_t events)
 	pump(container_of(watch, struct stream, sink));
 }
 
+/* A file cannot be watched, and is always ready: the other end, which is a pipe, does for both. */
+static int end_watch(struct ttrpc_loop *loop, struct ttrpc_watch *watch, int fd, uint32_t events,
+		     ttrpc_watch_fn ready)
+{
+	int result = ttrpc_watch_add(loop, watch, fd, events, ready);
+	if (result == -EPERM)
+		watch->fd = fd;
+	return result == -EPERM ? 0 : result;
+}
+
 int stream_start(struct stream *stream, struct ttrpc_loop *loop, int source, int sink, int keeper,
 		 void (*ended)(struct stream *stream, void *userdata), void *userdata)
 {
 	stream_init(stream);
-	int result = ttrpc_watch_add(loop, &stream->source, source, EPOLLIN | EPOLLET, source_ready);
+	int result = end_watch(loop, &stream->source, source, EPOLLIN | EPOLLET, source_ready);
 	if (result == 0)
-		result = ttrpc_watch_add(loop, &stream->sink, sink, EPOLLOUT | EPOLLET, sink_ready);
-	if (result == -EPERM) {
-		/* a file cannot be watched, and is always ready */
-		stream->sink.fd = sink;
-		stream->copy = true;
-		result = 0;
-	}
+		result = end_watch(loop, &stream->sink, sink, EPOLLOUT | EPOLLET, sink_ready);
 	if (result < 0) {
 		ttrpc_watch_remove(&stream->source);
 		stream_init(stream);
 		return result;
 	}
+	stream->copy = !stream->sink.loop;
 	stream->keeper = keeper;
 	stream->ended = ended;
 	stream->userdata = userdata;

@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "api/task.h"
@@ -17,8 +16,6 @@
 #include "shim/server.h"
 #include "shim/task.h"
 #include "shim/version.h"
-
-#define SIGNAL_MAX 64
 
 struct server *task_server(const struct ttrpc_call *call)
 {
@@ -117,7 +114,10 @@ static void publish_start(const struct process *process)
 static void start_done(struct operation *operation, struct report_message *message)
 {
 	struct process *process = &operation->container->init;
-	if (!task_report_failed(operation, message)) {
+	if (process->state == PROCESS_STOPPED && message->report.code == TTRPC_OK) {
+		/* its exit came first, so it was before the start; the runtime did not mind */
+		operation_fail(operation, TTRPC_UNKNOWN, process_refusal(process, REQUEST_START));
+	} else if (!task_report_failed(operation, message)) {
 		process->state = PROCESS_RUNNING;
 		process->started = true;
 		int result = process_take_input(process, message);
@@ -147,11 +147,18 @@ static int handle_start(struct ttrpc_call *call, const Containerd__Task__V2__Sta
 	struct process *process = task_process(call, request->id, request->exec_id);
 	if (!process)
 		return 0;
-	struct operation *operation = task_operation(call, process->container, &kind);
-	if (!operation)
-		return -ENOMEM;
+	int payload = -1;
 	if (process->input >= 0)
-		operation->payload_fd = payload_seal(process->paths[0], strlen(process->paths[0]));
+		payload = payload_seal(process->paths[0], strlen(process->paths[0]));
+	if (process->input >= 0 && payload < 0)
+		return payload;
+	struct operation *operation = task_operation(call, process->container, &kind);
+	if (!operation) {
+		if (payload >= 0)
+			close(payload);
+		return -ENOMEM;
+	}
+	operation->payload_fd = payload;
 	operation_submit(operation);
 	return 0;
 }
@@ -209,12 +216,11 @@ static int reply_pids(struct ttrpc_call *call, const pid_t *pids, size_t n)
 }
 
 /* Returns what was read of the result with init among it, or a negative errno. */
-static int pids_read(int fd, pid_t init, pid_t **ret_pids, size_t *ret_n)
+static int pids_read(int fd, size_t size, pid_t init, pid_t **ret_pids, size_t *ret_n)
 {
-	struct stat file;
-	if (fd < 0 || fstat(fd, &file) < 0)
+	size_t n = size / sizeof(pid_t);
+	if (fd < 0)
 		return -EBADMSG;
-	size_t size = (size_t)file.st_size, n = size / sizeof(pid_t);
 	if (n > RUNTIME_PIDS_MAX)
 		return -E2BIG;
 	pid_t *pids = calloc(n + 1, sizeof(*pids));
@@ -242,7 +248,7 @@ static void pids_done(struct operation *operation, struct report_message *messag
 	size_t n = 0;
 
 	if (!task_report_failed(operation, message) && call) {
-		int result = pids_read(message->fds[ROLE_RESULT],
+		int result = pids_read(message->fds[ROLE_RESULT], message->report.result_size,
 				       container ? container->init.pid : 0, &pids, &n);
 		if (result == 0)
 			result = reply_pids(call, pids, n);
@@ -291,11 +297,20 @@ static int handle_connect(struct ttrpc_call *call,
 {
 	struct server *server = task_server(call);
 	struct container *container = server_container(server, request->id);
-	Containerd__Task__V2__ConnectResponse response = CONTAINERD__TASK__V2__CONNECT_RESPONSE__INIT;
+	Containerd__Task__V2__ConnectResponse response =
+		CONTAINERD__TASK__V2__CONNECT_RESPONSE__INIT;
 	response.shim_pid = (uint32_t)server->pid;
 	response.task_pid = container ? (uint32_t)container->init.pid : 0;
 	response.version = text(SHIM_VERSION);
 	return ttrpc_reply(call, &response.base);
+}
+
+static bool in_use(const struct server *server)
+{
+	const struct container *container = server->containers;
+	while (container && container->doomed)
+		container = container->next;
+	return container != NULL;
 }
 
 static int handle_shutdown(struct ttrpc_call *call,
@@ -303,7 +318,7 @@ static int handle_shutdown(struct ttrpc_call *call,
 {
 	struct server *server = task_server(call);
 	(void)request;
-	if (server->containers || server->phase != SERVER_OPEN)
+	if (in_use(server) || server->phase != SERVER_OPEN)
 		return reply_empty(call);
 	return server_close(server, call);
 }

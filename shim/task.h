@@ -20,6 +20,8 @@ bool task_report_failed(struct operation *operation, const struct report_message
 
 /* task_create.c, task_delete.c */
 int task_create(struct ttrpc_call *call, const Containerd__Task__V2__CreateTaskRequest *request);
+/* Ends the create of a container that is still being created. */
+void task_create_cancel(struct container *container);
 int task_delete(struct ttrpc_call *call, const Containerd__Task__V2__DeleteRequest *request);
 
 #endif

@@ -4,6 +4,15 @@
  * as it came, in a sealed memfd. When the worker's report is there the container is shown, its streams
  * begin to move, and TaskCreate is published before the call is answered. If anything fails the
  * container is forgotten and nothing is published.
+ *
+ * A runtime may hang in its create. The client's deadline ends the call, not the operation, whose
+ * outcome stays visible; a Delete of the container ends both:
+ *
+ *   creating -> cancelling (VERB_CANCEL is on its way) -> doomed (it will fail) -> forgotten
+ *
+ * A create that is answered while VERB_CANCEL is on its way is deleted as any other. Of a doomed one
+ * the worker is killed, and another worker undoes its work. All calls answer that it does not exist,
+ * and a Shutdown does not wait for it: the delete verb undoes it as well.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -15,10 +24,7 @@
 #include "proto/events.pb-c.h"
 #include "shim/log.h"
 #include "shim/task.h"
-
-#undef stdin
-#undef stdout
-#undef stderr
+#include "ttrpc/text.h"
 
 /* TaskCreate.pid, field 6: a varint of at most five bytes behind its tag. */
 #define PID_TAG (6 << 3)
@@ -98,6 +104,67 @@ static void create_done(struct operation *operation, struct report_message *mess
 	operation_free(operation);
 }
 
+static bool is_text(const char *string)
+{
+	return text_is_utf8(string, strlen(string));
+}
+
+/* They go into answers and events, which a Go client refuses whole if one is not. */
+static bool strings_valid(const Containerd__Task__V2__CreateTaskRequest *request)
+{
+	bool valid = is_text(request->bundle) && is_text(request->stdin) &&
+		     is_text(request->stdout) && is_text(request->stderr) &&
+		     is_text(request->checkpoint);
+	for (size_t i = 0; i < request->n_rootfs && valid; i++) {
+		const Containerd__Types__Mount *mount = request->rootfs[i];
+		valid = is_text(mount->type) && is_text(mount->source) && is_text(mount->target);
+		for (size_t k = 0; k < mount->n_options && valid; k++)
+			valid = is_text(mount->options[k]);
+	}
+	return valid;
+}
+
+static void doom(struct container *container)
+{
+	container->doomed = true;
+	operation_fail(container->exclusive, TTRPC_CANCELLED,
+		       "the container was deleted while it was created: canceled");
+	operation_refuse_queue(container);
+}
+
+static void cancel_done(struct operation *operation, struct report_message *message)
+{
+	/* a create that has been answered is no error: the delete behind it goes on */
+	if (operation->container && message->report.code == TTRPC_OK)
+		doom(operation->container);
+	operation_free(operation);
+}
+
+void task_create_cancel(struct container *container)
+{
+	static const struct operation_kind kind = {
+		.verb = VERB_CANCEL,
+		.request = REQUEST_NONE,
+		.immediate = true,
+		.done = cancel_done,
+	};
+	struct operation *create = container->exclusive;
+
+	if (container->cancelling)
+		return;
+	if (operation_withdraw(create)) {
+		doom(container);
+		operation_free(create);
+		container_forget(container);
+		return;
+	}
+	/* without memory the delete waits for the create */
+	struct operation *operation = operation_new(container->server, container, &kind);
+	container->cancelling = operation != NULL;
+	if (operation)
+		operation_submit(operation);
+}
+
 /* Returns whether the call has been answered: the request is not one that we carry out. */
 static bool refused(struct ttrpc_call *call, const Containerd__Task__V2__CreateTaskRequest *request)
 {
@@ -107,13 +174,18 @@ static bool refused(struct ttrpc_call *call, const Containerd__Task__V2__CreateT
 	if (!id_valid(request->id))
 		ttrpc_fail(call, code = TTRPC_INVALID_ARGUMENT,
 			   "identifier \"%.128s\" is not valid: invalid argument", request->id);
+	else if (!strings_valid(request))
+		ttrpc_fail(call, code = TTRPC_INVALID_ARGUMENT,
+			   "a string of the request is not UTF-8: invalid argument");
 	else if (server->phase != SERVER_OPEN)
-		ttrpc_fail(call, code = TTRPC_UNAVAILABLE, "the shim is shutting down: unavailable");
+		ttrpc_fail(call, code = TTRPC_UNAVAILABLE,
+			   "the shim is shutting down: unavailable");
 	else if (server_container(task_server(call), request->id))
-		ttrpc_fail(call, code = TTRPC_ALREADY_EXISTS, "task %s: already exists", request->id);
+		ttrpc_fail(call, code = TTRPC_ALREADY_EXISTS, "task %s: already exists",
+			   request->id);
 	else if (server->n_containers == CONTAINERS_MAX)
-		ttrpc_fail(call, code = TTRPC_RESOURCE_EXHAUSTED, "a shim has at most %d containers",
-			   CONTAINERS_MAX);
+		ttrpc_fail(call, code = TTRPC_RESOURCE_EXHAUSTED,
+			   "a shim has at most %d containers", CONTAINERS_MAX);
 	else if (request->terminal)
 		ttrpc_fail(call, code = TTRPC_UNIMPLEMENTED, "terminal: not implemented");
 	else if (request->checkpoint[0])

@@ -4,7 +4,8 @@
  *
  *   asked -> removed (the monitor has forgotten the container) -> drained, or time is up -> answered
  *
- * A container that never ran its program has nothing to drain. The drain ends before the caller's
+ * One that is being created is waited for, and its create is ended: see task_create.c. A container that
+ * never ran its program has nothing to drain. The drain ends before the caller's
  * deadline, so that the answer still reaches it. The init's exit is known before the monitor's answer
  * is, see monitor.c.
  */
@@ -16,10 +17,11 @@
 #include "shim/task.h"
 
 #define SECOND UINT64_C(1000000000)
-#define DRAIN_TIME (10 * SECOND)  /* a process that left the container may hold the pipes for ever */
+#define DRAIN_TIME (10 * SECOND) /* a process that left the container may hold the pipes for ever */
 #define DRAIN_MARGIN (SECOND / 2) /* before the caller's deadline */
 
-#define container_of(pointer, type, member) ((type *)(void *)((char *)(pointer) - offsetof(type, member)))
+#define container_of(pointer, type, member)                                                        \
+	((type *)(void *)((char *)(pointer)-offsetof(type, member)))
 
 static void publish_delete(const struct process *process)
 {
@@ -107,7 +109,11 @@ int task_delete(struct ttrpc_call *call, const Containerd__Task__V2__DeleteReque
 		.exclusive = true,
 		.done = delete_done,
 	};
-	struct process *process = task_process(call, request->id, request->exec_id);
+	struct container *container = server_container(task_server(call), request->id);
+	bool creating = container && container->init.state == PROCESS_CREATING &&
+			!container->doomed && !request->exec_id[0];
+	struct process *process =
+		creating ? &container->init : task_process(call, request->id, request->exec_id);
 	if (!process)
 		return 0;
 	struct operation *operation = task_operation(call, process->container, &kind);
@@ -115,5 +121,7 @@ int task_delete(struct ttrpc_call *call, const Containerd__Task__V2__DeleteReque
 		return -ENOMEM;
 	operation->asked_at = ttrpc_now();
 	operation_submit(operation);
+	if (creating)
+		task_create_cancel(container);
 	return 0;
 }

@@ -4,8 +4,9 @@
  * newest of several on one place first. The list is read again after each round, so that a mount
  * below another, or one that came meanwhile, is found too.
  *
- * A mount is busy for moments when a process that used it has just died. So EBUSY is retried; after
- * that the mount is taken out of sight with MNT_DETACH and goes when its last user goes.
+ * A mount is busy for moments when a process that used it has just died. So EBUSY is retried, for a
+ * time that all mounts of the tree share; after that a busy mount is taken out of sight with
+ * MNT_DETACH and goes when its last user goes.
  */
 #include "shim/unmount.h"
 
@@ -18,10 +19,17 @@
 #include <sys/stat.h>
 #include <time.h>
 
-#define BUSY_RETRIES 50
+#define BUSY_RETRIES 50 /* of a whole tree: 2.5 s, of the 5 that containerd gives to `delete` */
 #define BUSY_PAUSE_NANOSECONDS (50 * 1000 * 1000)
 #define ROUNDS_MAX                                                                                 \
 	16 /* of reading the list; above: refused, somebody mounts as fast as we unmount */
+
+struct unmounting {
+	const char *folder; /* without a link in its path */
+	int retries;        /* that are left */
+	bool busy;          /* something had to be detached */
+	bool left;          /* the last round found something */
+};
 
 struct mount_list {
 	char **paths;
@@ -132,39 +140,35 @@ static void list_sort(struct mount_list *list)
 }
 
 /* EINVAL: no mount point (any more). ENOENT: another mount hides it; the next round sees. */
-static int unmount_one(const char *path, bool *busy)
+static int unmount_one(struct unmounting *unmounting, const char *path)
 {
 	static const struct timespec pause = {.tv_nsec = BUSY_PAUSE_NANOSECONDS};
-	int r;
+	int r = umount2(path, UMOUNT_NOFOLLOW) < 0 ? -errno : 0;
 
-	for (int i = 0; i < BUSY_RETRIES; i++) {
-		r = umount2(path, UMOUNT_NOFOLLOW) < 0 ? -errno : 0;
-		if (r != -EBUSY)
-			break;
+	for (; r == -EBUSY && unmounting->retries > 0; unmounting->retries--) {
 		nanosleep(&pause, NULL);
+		r = umount2(path, UMOUNT_NOFOLLOW) < 0 ? -errno : 0;
 	}
 	if (r == -EBUSY) {
-		*busy = true;
+		unmounting->busy = true;
 		r = umount2(path, UMOUNT_NOFOLLOW | MNT_DETACH) < 0 ? -errno : 0;
 	}
 	return r == -EINVAL || r == -ENOENT ? 0 : r;
 }
 
-static int unmount_round(const char *folder, bool *ret_left, bool *busy,
-			 struct failure *ret_failure)
+static int unmount_round(struct unmounting *unmounting, struct failure *ret_failure)
 {
 	struct mount_list list = {0};
-	int r = list_read(folder, &list);
+	int r = list_read(unmounting->folder, &list);
 
 	list_sort(&list);
 	for (size_t i = list.n; r == 0 && i-- > 0;) {
-		r = unmount_one(list.paths[i], busy);
+		r = unmount_one(unmounting, list.paths[i]);
 		if (r < 0)
 			r = failure_set(ret_failure, "failed to unmount %s: %s", list.paths[i],
 					failure_errno(-r));
 	}
-	if (r == 0)
-		*ret_left = list.n > 0;
+	unmounting->left = list.n > 0;
 	list_free(&list);
 	return r;
 }
@@ -184,7 +188,7 @@ static int real_folder(const char *folder, char *path)
 int unmount_tree(const char *folder, bool *ret_busy, struct failure *ret_failure)
 {
 	char path[PATH_MAX];
-	bool busy = false, left = true;
+	struct unmounting unmounting = {.folder = path, .retries = BUSY_RETRIES, .left = true};
 	int r = real_folder(folder, path);
 
 	if (r == -ENOENT)
@@ -192,12 +196,12 @@ int unmount_tree(const char *folder, bool *ret_busy, struct failure *ret_failure
 	if (r < 0)
 		return failure_set(ret_failure, "failed to unmount %s: %s", folder,
 				   failure_errno(-r));
-	for (int i = 0; r == 0 && left && i < ROUNDS_MAX; i++)
-		r = unmount_round(path, &left, &busy, ret_failure);
-	if (r == 0 && left)
+	for (int i = 0; r == 0 && unmounting.left && i < ROUNDS_MAX; i++)
+		r = unmount_round(&unmounting, ret_failure);
+	if (r == 0 && unmounting.left)
 		r = failure_set(ret_failure, "failed to unmount %s: %s", folder,
 				failure_errno(EBUSY));
 	if (r == 0 && ret_busy)
-		*ret_busy = busy;
+		*ret_busy = unmounting.busy;
 	return r;
 }

@@ -18,6 +18,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "shim/failure.h"
 #include "shim/log.h"
 #include "shim/pair.h"
 #include "ttrpc/ttrpc.h"
@@ -27,6 +28,7 @@
 enum container_need {
 	NEED_NONE,  /* the id is empty */
 	NEED_FRESH, /* valid, and not that of a container */
+	NEED_VALID, /* valid: the container may have gone while the verb came */
 	NEED_LIVE,  /* a container's */
 };
 
@@ -40,6 +42,7 @@ struct verb_rule {
 
 static int act_publish(struct monitor *monitor, const struct verb *verb);
 static int act_close(struct monitor *monitor, const struct verb *verb);
+static int act_cancel(struct monitor *monitor, const struct verb *verb);
 
 static const struct verb_rule rules[VERB_MAX] = {
 	/*
@@ -47,7 +50,10 @@ static const struct verb_rule rules[VERB_MAX] = {
 	 * with mounts below its own rootfs and the runtime named in the request: what containerd may
 	 * ask for. The worker parses the request and checks the bundle's path against the id.
 	 */
-	[VERB_CREATE] = {.need = NEED_FRESH, .payload = PAYLOAD_MUST, .exclusive = true, .hold = true},
+	[VERB_CREATE] = {.need = NEED_FRESH,
+			 .payload = PAYLOAD_MUST,
+			 .exclusive = true,
+			 .hold = true},
 	/*
 	 * Lets run what was created, and opens the FIFO that is to be its standard input: a path, which
 	 * create takes from the server as well.
@@ -59,6 +65,11 @@ static const struct verb_rule rules[VERB_MAX] = {
 	[VERB_DELETE] = {.need = NEED_LIVE, .exclusive = true},
 	/* Reads which processes a container of this pair has. */
 	[VERB_PIDS] = {.need = NEED_LIVE},
+	/*
+	 * Ends a create that this pair has begun and not answered, and has what it did undone, as a
+	 * delete of the container would.
+	 */
+	[VERB_CANCEL] = {.need = NEED_VALID, .act = act_cancel},
 	/* Gives a connection to the one address that containerd gave us, which speaks to any client. */
 	[VERB_PUBLISH] = {.need = NEED_NONE, .act = act_publish},
 	/* Unlinks the one socket that `start` made: the shim becomes unreachable, as if it had died. */
@@ -81,6 +92,14 @@ static int answer(struct monitor *monitor, const struct verb *verb, int result, 
 	message->fds[ROLE_RESULT] = fd;
 	monitor->outgoing = true;
 	return 0;
+}
+
+/* What the client is told; what the server alone reads goes without. */
+static void answer_text(struct monitor *monitor, const char *text)
+{
+	size_t size = strlen(text);
+	memcpy(monitor->message.text, text, size);
+	monitor->message.report.text_size = (uint32_t)size;
 }
 
 static int publisher_connect(const char *path, int *ret_fd)
@@ -109,11 +128,18 @@ static int act_publish(struct monitor *monitor, const struct verb *verb)
 	return answer(monitor, verb, result, fd);
 }
 
+static bool socket_is_ours(const struct monitor *monitor, const struct stat *file)
+{
+	return file->st_dev == monitor->socket_device && file->st_ino == monitor->socket_inode &&
+	       file->st_mtim.tv_sec == monitor->socket_changed.tv_sec &&
+	       file->st_mtim.tv_nsec == monitor->socket_changed.tv_nsec;
+}
+
 /*
  * Under the lock of the socket's folder, which `start` holds while it binds: so the file cannot be
  * replaced by that of a newer shim between the look and the unlink.
  */
-void socket_unlink(const struct monitor *monitor)
+void socket_unlink(struct monitor *monitor)
 {
 	const char *path = monitor->setup.socket_path;
 	char folder[sizeof(monitor->setup.socket_path)];
@@ -129,8 +155,8 @@ void socket_unlink(const struct monitor *monitor)
 		return;
 	flock(directory, LOCK_EX);
 	if (fstatat(directory, slash + 1, &file, AT_SYMLINK_NOFOLLOW) == 0 &&
-	    file.st_dev == monitor->socket_device && file.st_ino == monitor->socket_inode)
-		unlinkat(directory, slash + 1, 0);
+	    socket_is_ours(monitor, &file) && unlinkat(directory, slash + 1, 0) == 0)
+		monitor->socket_inode = 0;
 	close(directory);
 }
 
@@ -140,7 +166,21 @@ static int act_close(struct monitor *monitor, const struct verb *verb)
 	return answer(monitor, verb, 0, -1);
 }
 
-static void worker_begin(struct monitor *monitor, const struct job *job, pid_t parent)
+static int act_cancel(struct monitor *monitor, const struct verb *verb)
+{
+	struct monitor_worker *worker = worker_find_create(&monitor->children, verb->id);
+	if (!worker)
+		return answer(monitor, verb, -ENOENT, -1);
+	if (!worker->undoes) {
+		/* its runtime dies with it: PDEATHSIG */
+		worker->cancelled = true;
+		kill(worker->pid, SIGKILL);
+	}
+	return answer(monitor, verb, 0, -1);
+}
+
+static void worker_begin(struct monitor *monitor, const struct job *job,
+			 const struct monitor_container *container, pid_t parent)
 {
 	sigset_t none;
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -149,6 +189,7 @@ static void worker_begin(struct monitor *monitor, const struct job *job, pid_t p
 	close(monitor->server_fd);
 	close(monitor->report_fd);
 	close(monitor->signal_fd);
+	children_close_others(&monitor->children, container);
 	signal(SIGPIPE, SIG_DFL);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
@@ -156,8 +197,9 @@ static void worker_begin(struct monitor *monitor, const struct job *job, pid_t p
 	_exit(0);
 }
 
-static int worker_fork(struct monitor *monitor, const struct verb *verb, int payload_fd,
-		       struct monitor_container *container)
+/* Returns its pid, or a negative errno. */
+static pid_t worker_fork(struct monitor *monitor, const struct verb *verb, int payload_fd,
+			 const struct monitor_container *container, bool undo)
 {
 	char bundle[BUNDLE_SIZE];
 	int result = children_bundle(&monitor->children, container->id, bundle, sizeof(bundle));
@@ -172,17 +214,40 @@ static int worker_fork(struct monitor *monitor, const struct verb *verb, int pay
 		.keep = container->keep,
 		.pid = container->init.exited ? 0 : container->init.pid,
 		.files = &monitor->files,
+		.undo = undo,
 	};
 	pid_t parent = getpid();
 	pid_t pid = fork();
 	if (pid < 0)
 		return -errno;
 	if (pid == 0)
-		worker_begin(monitor, &job, parent);
+		worker_begin(monitor, &job, container, parent);
+	return pid;
+}
 
+static int worker_start(struct monitor *monitor, const struct verb *verb, int payload_fd,
+			struct monitor_container *container)
+{
+	pid_t pid = worker_fork(monitor, verb, payload_fd, container, false);
+	if (pid < 0)
+		return pid;
 	struct monitor_worker *worker = worker_allocate(&monitor->children);
 	*worker = (struct monitor_worker){
 		.pid = pid, .tag = verb->tag, .type = verb->type, .container = container};
+	return 0;
+}
+
+int worker_replace(struct monitor *monitor, struct monitor_worker *dead)
+{
+	struct verb verb = {.type = VERB_CREATE, .tag = dead->tag};
+	memccpy(verb.id, dead->container->id, 0, ID_SIZE);
+	pid_t pid = worker_fork(monitor, &verb, -1, dead->container, true);
+	if (pid < 0)
+		return pid;
+	children_reap(dead->pid);
+	dead->pid = pid;
+	dead->undoes = true;
+	dead->cancelled = false;
 	return 0;
 }
 
@@ -209,10 +274,12 @@ static const char *verb_wrong(struct monitor *monitor, const struct verb *verb, 
 		return "bad id";
 	if (verb->exec_id[0] != 0)
 		return "exec id where none belongs";
+	if (verb->signal > (verb->type == VERB_KILL ? SIGNAL_MAX : 0))
+		return "bad signal";
 	if (payload_fd < 0 ? rule->payload == PAYLOAD_MUST
 			   : rule->payload == PAYLOAD_NONE || !payload_valid(payload_fd))
 		return "bad payload";
-	if (rule->need != NEED_NONE)
+	if (rule->need == NEED_FRESH || rule->need == NEED_LIVE)
 		container = children_find(&monitor->children, verb->id);
 	if (rule->need == NEED_FRESH && container)
 		return "container exists";
@@ -226,6 +293,13 @@ static const char *verb_wrong(struct monitor *monitor, const struct verb *verb, 
 	return NULL;
 }
 
+int verb_refuse(const struct monitor *monitor, uint32_t type, const char *why)
+{
+	log_write(SHIM_LOG_ERROR, monitor->config->id, "verb %u of the server refused: %s", type,
+		  why);
+	return -EPROTO;
+}
+
 int verb_handle(struct monitor *monitor, const struct verb *verb, int payload_fd)
 {
 	struct monitor_container *container = NULL;
@@ -235,20 +309,18 @@ int verb_handle(struct monitor *monitor, const struct verb *verb, int payload_fd
 		container = children_add(&monitor->children, verb->id);
 	if (!wrong && rule->need == NEED_FRESH && !container)
 		wrong = "too many containers";
-	if (wrong) {
-		log_write(SHIM_LOG_ERROR, monitor->config->id, "verb %u of the server refused: %s",
-			  verb->type, wrong);
-		return -EBADMSG;
-	}
+	if (wrong)
+		return verb_refuse(monitor, verb->type, wrong);
 	if (rule->act)
 		return rule->act(monitor, verb);
 
 	container->exclusive |= rule->exclusive;
 	container->hold |= rule->hold;
-	int result = worker_fork(monitor, verb, payload_fd, container);
+	int result = worker_start(monitor, verb, payload_fd, container);
 	if (result < 0) {
 		/* no process or no memory to be had: this verb failed, the pair goes on */
 		answer(monitor, verb, result, -1);
+		answer_text(monitor, failure_errno(-result));
 		monitor->settle = rule->exclusive ? container : NULL;
 	}
 	return 0;

@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -34,6 +35,7 @@
 #include "ttrpc/ttrpc.h"
 
 #define DEATH_WAIT_MS 10000 /* for a process that was sent SIGKILL */
+#define UNDO_SECONDS 10     /* for a runtime that may hang in remove as it did in create */
 
 static int work_create(const struct job *job, struct runtime_task *task,
 		       struct report_message *message)
@@ -104,7 +106,8 @@ static int work_delete(const struct job *job, struct runtime_task *task,
 		return result;
 	result = unmount_tree("rootfs", NULL, &failure);
 	if (result == FAILURE_REFUSED)
-		return runtime_fail(task, RUNTIME_UNKNOWN, "failed rootfs umount: %s", failure.text);
+		return runtime_fail(task, RUNTIME_UNKNOWN, "failed rootfs umount: %s",
+				    failure.text);
 	return result;
 }
 
@@ -123,7 +126,30 @@ static int work_pids(const struct job *job, struct runtime_task *task,
 	if (fd < 0 || write(fd, pids, size) != (ssize_t)size)
 		return -errno;
 	message->fds[ROLE_RESULT] = fd;
+	message->report.result_size = (uint32_t)size;
 	return 0;
+}
+
+/*
+ * The worker of a create died: it was cancelled, or crashed. This one undoes what there may be of its
+ * work, whatever step it was at, and answers in its place.
+ */
+static int work_undo(const struct job *job, struct runtime_task *task,
+		     struct report_message *message)
+{
+	struct failure failure;
+	(void)message;
+	signal(SIGALRM, SIG_DFL);
+	alarm(UNDO_SECONDS);
+	int result = job->config->runtime->remove(task, true);
+	if (result != 0)
+		shim_log(task, SHIM_LOG_WARNING, "what the create left is not removed: %s",
+			 *task->error ? task->error : failure_errno(-result));
+	result = unmount_tree("rootfs", NULL, &failure);
+	if (result != 0)
+		shim_log(task, SHIM_LOG_WARNING, "failed rootfs umount: %s",
+			 result < 0 ? failure_errno(-result) : failure.text);
+	return runtime_fail(task, RUNTIME_UNKNOWN, "the shim's worker ended without an answer");
 }
 
 typedef int (*work_fn)(const struct job *job, struct runtime_task *task,
@@ -167,31 +193,46 @@ static int task_init(struct runtime_task *task, const struct job *job)
 	/* a link in the bundle's place would lead the work elsewhere */
 	int folder = open(job->bundle, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (folder < 0)
-		return runtime_fail(task, RUNTIME_INVALID_ARGUMENT, "bundle %s: %s: invalid argument",
-				    job->bundle, failure_errno(errno));
+		return runtime_fail(task, RUNTIME_INVALID_ARGUMENT,
+				    "bundle %s: %s: invalid argument", job->bundle,
+				    failure_errno(errno));
 	if (fchdir(folder) < 0)
 		return -errno;
-	close(folder);
+	/* the delete verb waits for it; stays open until this process ends, whatever ends it */
+	if (verb_exclusive(job->verb->type))
+		flock(folder, LOCK_SH | LOCK_NB);
+	else
+		close(folder);
 	if (job->verb->type == VERB_CREATE)
 		return 0;
 	return state_read_runtime(job->bundle, task->state, &task->state_size);
 }
 
-static int task_keep(const struct job *job, const struct runtime_task *task,
-		     struct report_message *message)
+/*
+ * What the runtime wants kept; create has written its state already. A process that was started runs,
+ * whatever becomes of the state: the client is not to hear that it does not.
+ */
+static void task_keep(const struct job *job, const struct runtime_task *task,
+		      struct report_message *message)
 {
+	/* kill and pids run beside others: what they hold may be old */
+	if (job->verb->type != VERB_CREATE && job->verb->type != VERB_START)
+		return;
 	for (int i = 0; i < RUNTIME_KEEP_MAX; i++)
 		if (task->keep[i] != job->keep[i])
 			message->fds[ROLE_KEEP + i] = task->keep[i];
-	if (job->verb->type == VERB_DELETE)
-		return 0;
-	return state_write_runtime(job->bundle, task->state, task->state_size);
+	if (job->verb->type == VERB_CREATE)
+		return;
+	int result = state_write_runtime(job->bundle, task->state, task->state_size);
+	if (result < 0)
+		shim_log(task, SHIM_LOG_WARNING, "the runtime's state is not kept: %s",
+			 failure_errno(-result));
 }
 
 static void report_error(struct report_message *message, struct runtime_task *task, int result)
 {
 	struct report *report = &message->report;
-	if (result == -EREMOTEIO) {
+	if (result == -EREMOTEIO && task->error[0] && (int)task->error_code != TTRPC_OK) {
 		report->code = task->error_code;
 	} else {
 		report->code = ttrpc_code_from_errno(result);
@@ -206,7 +247,7 @@ void worker_run(const struct job *job)
 {
 	struct runtime_task task;
 	struct report_message message;
-	work_fn work = work_find(job->config->runtime, job->verb->type);
+	work_fn work = job->undo ? work_undo : work_find(job->config->runtime, job->verb->type);
 
 	char text[RUNTIME_ERROR_MAX];
 
@@ -219,7 +260,7 @@ void worker_run(const struct job *job)
 	if (result == 0)
 		result = work(job, &task, &message);
 	if (result == 0)
-		result = task_keep(job, &task, &message);
+		task_keep(job, &task, &message);
 	if (result != 0) {
 		report_init(&message);
 		report_error(&message, &task, result);

@@ -5,7 +5,7 @@
  *   request    the payload, decoded; its id and bundle are those of the verb
  *   mounts     rootfs, in the request's order
  *   pipes      one for each stream that has a path; /dev/null for the others
- *   runtime    create
+ *   runtime    create; its state goes into the bundle
  *   FIFOs      containerd's ends of standard output and error, opened after the runtime's create as
  *              the stock shim does; that of standard input is opened by start, see worker.c
  *   report     the pid, whether the PID namespace is private, all ends that the server pumps
@@ -64,11 +64,13 @@ static int request_read(struct creation *creation)
 	if (fstat(job->payload_fd, &file) < 0)
 		return -errno;
 	if (file.st_size > 0)
-		bytes = mmap(NULL, (size_t)file.st_size, PROT_READ, MAP_PRIVATE, job->payload_fd, 0);
+		bytes = mmap(NULL, (size_t)file.st_size, PROT_READ, MAP_PRIVATE, job->payload_fd,
+			     0);
 	if (bytes == MAP_FAILED)
 		return -errno;
 	Containerd__Task__V2__CreateTaskRequest *request =
-		containerd__task__v2__create_task_request__unpack(NULL, (size_t)file.st_size, bytes);
+		containerd__task__v2__create_task_request__unpack(NULL, (size_t)file.st_size,
+								  bytes);
 	if (!request)
 		return -EBADMSG;
 	if (strcmp(request->id, job->verb->id) != 0)
@@ -133,11 +135,31 @@ static int pipes_make(struct creation *creation)
 {
 	const Containerd__Task__V2__CreateTaskRequest *request = creation->request;
 	struct failure failure;
-	int result = fifo_paths(request->stdin, request->stdout, request->stderr,
-				&creation->paths, &failure);
+	int result = fifo_paths(request->stdin, request->stdout, request->stderr, &creation->paths,
+				&failure);
 	for (int stream = FIFO_STDIN; result == 0 && stream <= FIFO_STDERR; stream++)
 		result = pipe_make(creation, (enum fifo_stream)stream);
 	return refuse(creation->task, result, &failure);
+}
+
+/*
+ * Whether the runtime named a process that it made: the monitor will send signals to it. The way up
+ * from it ends at the monitor, to which orphans come. One that has ended already is the monitor's to
+ * judge.
+ */
+static bool pid_credible(pid_t pid)
+{
+	pid_t monitor = getppid(), parent = pid;
+	if (pid <= 1 || pid == monitor || pid == getpid())
+		return false;
+	while (parent > 1 && parent != monitor) {
+		if (process_parent(parent, &parent) == 0)
+			continue;
+		if (parent == pid)
+			return true;
+		parent = pid; /* one on the way has ended: its children have another parent now */
+	}
+	return parent == monitor;
 }
 
 static void pipes_close(struct creation *creation)
@@ -206,11 +228,16 @@ int worker_create(const struct job *job, struct runtime_task *task, struct repor
 	if (result != 0)
 		return creation_undo(&creation, false, result);
 	result = job->config->runtime->create(task, &pid);
+	if (result == 0 && !pid_credible(pid))
+		result = runtime_fail(task, RUNTIME_UNKNOWN,
+				      "the runtime made no process with pid %d", pid);
 	if (result == 0) {
 		task->pid = pid;
 		pipes_close(&creation);
-		result = fifos_open(&creation);
+		result = state_write_runtime(job->bundle, task->state, task->state_size);
 	}
+	if (result == 0)
+		result = fifos_open(&creation);
 	if (result != 0)
 		return creation_undo(&creation, true, result);
 	message->report.pid = pid;

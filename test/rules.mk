@@ -40,3 +40,36 @@ VM_TOOLS := build/musl/test/unit/harden build/musl/test/unit/harden_works \
 test-vm: $(PRODUCTS) $(TEST_TOOLS) $(VM_TOOLS)
 	@test/run test/vm/vm.sh
 # ---- end of the machine ----
+
+# ---- fuzz targets: replayed by the tests, given to clang's libFuzzer by make fuzz ----
+
+FUZZ_SECONDS ?= 60
+FUZZ := $(filter-out replay,$(sort $(patsubst test/fuzz/%.c,%,$(wildcard test/fuzz/*.c))))
+
+fuzz_libraries = $(addprefix build/$1/lib,runc.a shim.a ttrpc.a protobuf-c.a jansson.a)
+
+define fuzz_replay
+build/$1/test/fuzz/%: build/$1/obj/test/fuzz/%.o build/$1/obj/test/fuzz/replay.o \
+		build/$1/obj/test/test.o $(call fuzz_libraries,$1)
+	$$(call link,$1)
+endef
+$(foreach name,musl gcc clang asan,$(eval $(call fuzz_replay,$(name))))
+
+build/fuzz/test/fuzz/%: build/fuzz/obj/test/fuzz/%.o $(call fuzz_libraries,fuzz)
+	$(call link,fuzz)
+
+TESTS += $(FUZZ:%=build/musl/test/fuzz/%)
+asan: $(FUZZ:%=build/asan/test/fuzz/%)
+lint-builds: $(foreach name,gcc clang,$(FUZZ:%=build/$(name)/test/fuzz/%))
+
+# What is found is kept: new inputs in build/fuzz/found, one that ends the target beside them.
+.PHONY: fuzz
+fuzz: $(FUZZ:%=build/fuzz/test/fuzz/%)
+	@for name in $(call CHOSEN,$(FUZZ)); do \
+		echo "  FUZZ    $$name"; mkdir -p build/fuzz/found/$$name; \
+		build/fuzz/test/fuzz/$$name -max_total_time=$(FUZZ_SECONDS) -max_len=4096 \
+			-artifact_prefix=build/fuzz/found/$$name- build/fuzz/found/$$name \
+			test/fuzz/$$name >build/fuzz/$$name.log 2>&1 || \
+			{ tail -n 40 build/fuzz/$$name.log; exit 1; }; \
+	done
+# ---- end of the fuzz targets ----

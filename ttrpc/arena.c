@@ -59,7 +59,7 @@ void arena_reset(struct arena *arena)
 		}
 	}
 	arena->at = arena->first;
-	arena->end = arena->first + arena->first_size;
+	arena->end = arena->first_size ? arena->first + arena->first_size : arena->first;
 	arena->used = 0;
 	arena->exceeded = false;
 }

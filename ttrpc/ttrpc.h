@@ -4,9 +4,18 @@
 /*
  * ttrpc: remote calls with protobuf messages over one stream socket, as containerd speaks it.
  *
- * Everything here runs on the thread of the loop that it was made with; nothing blocks but the
- * functions whose name ends in _sync. Functions that return int return 0 or a negative errno unless
- * they say otherwise; outputs (ret_x) are untouched on failure. Names, in the order of use:
+ * Everything here runs on the thread of the loop that it was made with: no function of a server,
+ * call or client may be called from another one, and callbacks and handlers run there. Several
+ * threads with a loop and a server each may listen on one socket. Nothing blocks but the functions
+ * whose name ends in _sync, and ttrpc_client_connect().
+ *
+ * Functions that return int return 0 or a negative errno unless they say otherwise; outputs (ret_x)
+ * are untouched on failure, and what was to be taken stays the caller's. What x_new() gives is the
+ * caller's, who ends it with x_free(). Strings and tables that are said to be "not copied" must
+ * outlive the object. Times are nanoseconds: points of CLOCK_MONOTONIC; timeouts count from the
+ * call.
+ *
+ * Names, in the order of use:
  *
  *   service   a const table that protoc-gen-ttrpc-c makes from a .proto
  *   server    listeners, connections, registered services
@@ -53,6 +62,10 @@ enum ttrpc_code {
 	TTRPC_UNAUTHENTICATED = 16,
 };
 
+/*
+ * What a handler's -errno is answered with: -ENOENT is NOT_FOUND, ...; UNKNOWN if there is no
+ * match.
+ */
 enum ttrpc_code ttrpc_code_from_errno(int negative_errno);
 
 /* ---- services: const tables, made by the generator ---- */
@@ -93,8 +106,8 @@ struct ttrpc_server;
 
 /*
  * The loop must outlive the server. policy is copied; same_user compares with the ids that this
- * process has now. free(): closes listeners and connections, cancels the calls; also from within a
- * handler.
+ * process has now. Who is refused is disconnected before a byte is read. free(): closes listeners
+ * and connections, cancels the calls; also from within a handler.
  */
 int ttrpc_server_new(struct ttrpc_loop *loop, const struct ttrpc_policy *policy,
 		     struct ttrpc_server **ret_server);
@@ -102,7 +115,8 @@ struct ttrpc_server *ttrpc_server_free(struct ttrpc_server *server); /* returns 
 
 /*
  * handlers: the generated struct of this service (or of one with the same methods in the same
- * order), not copied. -EEXIST if the name is registered.
+ * order). service and handlers are not copied; userdata is handed to the handlers as it is, see
+ * ttrpc_call_userdata(). -EEXIST if the name is registered, -ENOMEM.
  */
 int ttrpc_server_register(struct ttrpc_server *server, const struct ttrpc_service *service,
 			  const void *handlers, void *userdata);
@@ -124,7 +138,7 @@ void ttrpc_server_enforce_deadlines(struct ttrpc_server *server, bool enforce);
  */
 int ttrpc_server_listen(struct ttrpc_server *server, int fd);
 int ttrpc_server_listen_shared(struct ttrpc_server *server, int fd);
-void ttrpc_server_stop_listening(struct ttrpc_server *server);
+void ttrpc_server_stop_listening(struct ttrpc_server *server); /* closes them; connections stay */
 
 /*
  * Makes a listening socket for an address as of ttrpc_client_connect() and listens on it, with the
@@ -164,13 +178,19 @@ void ttrpc_server_on_last_close(struct ttrpc_server *server, void (*callback)(vo
  *   return -errno;                                   answered for it, the code from the errno
  *   ttrpc_call_take(call, cancelled, mine); return 0;   answered later, by reply or fail
  * A handler that returns 0 and did none of these has its call answered UNKNOWN.
- * After its answer, and after its cancel callback ran, a call no longer exists.
+ * After its answer, and after its cancel callback ran, a call no longer exists; within the handler
+ * and the callback a second answer does nothing.
  */
 typedef void (*ttrpc_cancel_fn)(struct ttrpc_call *call, void *userdata);
 
-int ttrpc_reply(struct ttrpc_call *call, const ProtobufCMessage *response); /* returns 0 */
+/*
+ * Both return 0 always; whether the peer still reads is not theirs to tell. response is encoded at
+ * once and stays the caller's; one above limits.message is answered RESOURCE_EXHAUSTED instead.
+ * A text is cut at TTRPC_STATUS_TEXT_MAX, and made valid UTF-8. A code of TTRPC_OK becomes UNKNOWN.
+ */
+int ttrpc_reply(struct ttrpc_call *call, const ProtobufCMessage *response);
 int ttrpc_fail(struct ttrpc_call *call, enum ttrpc_code code, const char *format, ...)
-	__attribute__((format(printf, 3, 4))); /* returns 0 */
+	__attribute__((format(printf, 3, 4)));
 
 /* An Any that goes with a status. size bytes at value. */
 struct ttrpc_detail {
@@ -193,15 +213,15 @@ void ttrpc_call_take(struct ttrpc_call *call, ttrpc_cancel_fn cancelled, void *u
 
 void *ttrpc_call_userdata(const struct ttrpc_call *call); /* of ttrpc_server_register() */
 const struct ttrpc_method *ttrpc_call_method(const struct ttrpc_call *call);
-uint64_t ttrpc_call_deadline(const struct ttrpc_call *call); /* 0: none */
-struct ucred ttrpc_call_peer(const struct ttrpc_call *call);
+uint64_t ttrpc_call_deadline(const struct ttrpc_call *call); /* of ttrpc_now(); 0: none */
+struct ucred ttrpc_call_peer(const struct ttrpc_call *call); /* as it was when it connected */
 
 /* What a handshake, or a handler, has put on the connection; release is called at its end. */
 void *ttrpc_call_connection_data(const struct ttrpc_call *call);
 void ttrpc_call_set_connection_data(struct ttrpc_call *call, void *data,
 				    void (*release)(void *data));
 
-/* The encoded request as it came; valid until the handler returns. */
+/* The encoded request as it came; valid until the handler returns, NULL afterwards. */
 const void *ttrpc_call_payload(const struct ttrpc_call *call, size_t *ret_size);
 
 /* The first value of key (case-insensitive) or NULL; valid until the handler returns. */
@@ -263,15 +283,17 @@ typedef void (*ttrpc_done_fn)(void *userdata, const struct ttrpc_status *status,
 /*
  * Takes fd, a connected stream socket, on success. loop NULL: for _sync calls only. A client isn't
  * bound by TTRPC_WRITE_QUEUE_MAX: it always reads, so that the two ends can't wait for each other.
+ * free(): closes the connection and ends its calls with -ECANCELED before it returns; also from
+ * within a callback. Returns NULL; takes NULL.
  */
 int ttrpc_client_new(struct ttrpc_loop *loop, int fd, struct ttrpc_client **ret_client);
-struct ttrpc_client *ttrpc_client_free(
-	struct ttrpc_client *client); /* ends its calls: -ECANCELED */
+struct ttrpc_client *ttrpc_client_free(struct ttrpc_client *client);
 
 /*
- * Blocks until connected or timeout (ns; 0: for ever). address: a path, or "unix://" + path, or "@" +
- * abstract name (a "@" at its end stands for a NUL, which old Go programs put there),
- * "tcp://host:port" with a numeric host ("[::1]"), "vsock://cid:port". -EINVAL, -ETIMEDOUT, ...
+ * Blocks until connected, at most timeout (ns; 0: for ever). address: a path, or "unix://" + path, or
+ * "@" + abstract name (a "@" at its end stands for a NUL, which old Go programs put there),
+ * "tcp://host:port" with a numeric host ("[::1]"), "vsock://cid:port". -ETIMEDOUT; -ENOENT,
+ * -ECONNREFUSED, ... as connect(2) has them; -EINVAL or -ENAMETOOLONG for what is no address.
  */
 int ttrpc_client_connect(struct ttrpc_loop *loop, const char *address, uint64_t timeout,
 			 struct ttrpc_client **ret_client);

@@ -53,10 +53,12 @@ compiles() { # NAME
 	{
 		cc -std=gnu17 $warnings -Wstrict-prototypes -Wmissing-prototypes $flags \
 			-fsyntax-only "$out/$1.ttrpc.c" >&2 || echo "does not compile as C; "
-		command -v c++ >/dev/null || return
 		echo "#include \"$1.ttrpc.h\"" >"$out/$1.cc"
-		c++ -std=c++17 $warnings $flags -fsyntax-only "$out/$1.cc" >&2 ||
-			echo "the header does not compile as C++; "
+		for compiler in g++ clang++; do
+			command -v $compiler >/dev/null || continue
+			$compiler -std=c++17 $warnings $flags -fsyntax-only "$out/$1.cc" >&2 ||
+				echo "the header does not compile with $compiler; "
+		done
 	}
 }
 

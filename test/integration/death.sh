@@ -1,10 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# The shim's processes are killed. Whichever of the pair dies, the other follows, and what the delete
-# verb leaves is nothing: no container, mount, socket or process. The harness checks the latter.
+# The shim's processes are killed. Whichever of the pair dies, the other follows, and what the
+# delete verb leaves is nothing: no container, mount, socket or process. The harness checks the
+# latter.
 . "$(dirname "$0")/lib.sh"
 
-# victims KIND ID: the pids to be killed. The stock shim has one process, which stands for all kinds.
+# victims KIND ID: the pids to be killed. The stock shim has one process, which stands for all
+# kinds.
 victims() {
 	case $1 in
 	server) is_ours && server_pid "$2" || shim_pids "$2" ;;
@@ -56,8 +58,8 @@ scenario both_killed runc crun skeleton
 killed_with_client() {
 	local client status=0
 	runtime_flags "$1"
-	ctr run --rm "${RUNTIME[@]}" --rootfs "$ROOTFS" client /bin/busybox sh -c "echo ready; sleep 1000" \
-		>out 2>err &
+	ctr run --rm "${RUNTIME[@]}" --rootfs "$ROOTFS" client /bin/busybox sh -c \
+		"echo ready; sleep 1000" >out 2>err &
 	client=$!
 	must_become 10 "output" grep -q ready out
 	kill_shim server client
@@ -89,7 +91,8 @@ scenario group_monitor_killed runc crun
 killed_in_create() {
 	local wrapper=$PWD/runtime client status=0
 	wrapper_make "$wrapper" "$2" "*' create '*) : >$PWD/creating; sleep 3 ;;"
-	ctr run -d --null-io --runtime io.containerd.runc.v2 --runc-binary "$wrapper" --rootfs "$ROOTFS" \
+	ctr run -d --null-io --runtime io.containerd.runc.v2 --runc-binary "$wrapper" --rootfs \
+		"$ROOTFS" \
 		in_create /bin/busybox sleep 1000 >out 2>err &
 	client=$!
 	must_become 10 "create runs" [ -e creating ]

@@ -11,13 +11,16 @@ background() {
 	ctr run -d --null-io "${RUNTIME[@]}" "${FLAGS[@]}" --rootfs "$ROOTFS" "$id" "$@"
 }
 
+runs() { [[ $(tr '\0' ' ' <"/proc/$1/cmdline") == *"$2"* ]]; }
+
 life() {
 	runtime_flags "$1"
 	local pid
 	background life /bin/busybox sleep 1000
 	same status RUNNING "$(task_status life)"
 	pid=$(task_pid life)
-	holds "command line of the task's pid" sleep "$(tr '\0' ' ' <"/proc/$pid/cmdline")"
+	# the runtime's start does not wait for the program to be executed
+	must_become 5 "the task's pid runs sleep" runs "$pid" sleep
 	status_of ctr task rm life
 	[ "$STATUS" -ne 0 ] || fail "a running task was deleted"
 	ctr task kill --signal SIGKILL life
@@ -33,7 +36,7 @@ pids() {
 	runtime_flags "$1"
 	background pids /bin/busybox sh -c "sleep 1000 & sleep 1000; true"
 	must_become 5 "three processes" pids_are pids 3
-	ctr task ps pids | grep -qw "$(task_pid pids)" || fail "init's pid is not in task ps"
+	holds "processes, init among them" "$(task_pid pids)" "$(ctr task ps pids)"
 	remove_container pids
 }
 pids_are() { [ "$(ctr task ps "$1" | tail -n +2 | wc -l)" = "$2" ]; }

@@ -33,7 +33,7 @@ scenario order_of_true runc crun skeleton
 # event_field ID TOPIC FIELD
 event_field() {
 	grep -F "\"container_id\":\"$1\"" "$EVENTS" | grep -F "/tasks/$2 " |
-		grep -o "\"$3\":[^,}]*" | head -n 1 | cut -d: -f2-
+		grep -o "\"$3\":[^,}]*" | sed -n 1p | cut -d: -f2-
 }
 
 content() {
@@ -76,7 +76,8 @@ group() {
 	runtime_flags "$1"
 	local number
 	for number in {1..6}; do
-		ctr run -d --null-io "${RUNTIME[@]}" --annotation io.containerd.runc.v2.group=events \
+		ctr run -d --null-io "${RUNTIME[@]}" --annotation \
+			io.containerd.runc.v2.group=events \
 			--rootfs "$ROOTFS" "group$number" /bin/busybox true
 	done
 	for number in {1..6}; do

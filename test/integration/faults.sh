@@ -10,11 +10,13 @@ with_runtime() {
 	local binary=$1 id=$2
 	ID=$id
 	shift 2
-	status_of ctr "$@" run -d --null-io --runtime io.containerd.runc.v2 --runc-binary "$binary" \
+	status_of ctr "$@" run -d --null-io --runtime io.containerd.runc.v2 --runc-binary \
+		"$binary" \
 		--rootfs "$ROOTFS" "$id" /bin/busybox sleep 1000
 }
 
-# refused TEXT: the container could not be made; one line says so. ctr keeps containerd's record of it.
+# refused TEXT: the container could not be made; one line says so. ctr keeps containerd's record
+# of it.
 refused() {
 	ctr container rm "${ID:-}" 2>/dev/null || true
 	same "exit code of ctr" 1 "$STATUS"
@@ -71,9 +73,12 @@ scenario silent_failure
 # create fails and says why where runtimes do; the last error counts
 told_failure() {
 	wrapper_make runtime runc "*' create '*) while [ \"\$1\" != --log ]; do shift; done
-		echo '{\"level\":\"error\",\"msg\":\"first\",\"time\":\"2026-01-01T00:00:00Z\"}' >>\"\$2\"
-		echo '{\"level\":\"error\",\"msg\":\"the \\\"reason\\\"\",\"time\":\"2026-01-01T00:00:00Z\"}' >>\"\$2\"
-		echo '{\"level\":\"warning\",\"msg\":\"other\",\"time\":\"2026-01-01T00:00:00Z\"}' >>\"\$2\"; exit 1 ;;"
+		cat $PWD/log >>\"\$2\"; exit 1 ;;"
+	cat >log <<-'END'
+		{"level":"error","msg":"first","time":"2026-01-01T00:00:00Z"}
+		{"level":"error","msg":"the \"reason\"","time":"2026-01-01T00:00:00Z"}
+		{"level":"warning","msg":"other","time":"2026-01-01T00:00:00Z"}
+	END
 	with_runtime "$PWD/runtime" told
 	refused 'OCI runtime create failed: the "reason": unknown'
 }
@@ -93,7 +98,8 @@ scenario garbage
 # A line that is no JSON must not hide the one that is.
 garbage_and_reason() {
 	wrapper_make runtime runc "*' create '*) while [ \"\$1\" != --log ]; do shift; done
-		printf 'no json\\n{\"level\":\\n{\"level\":\"error\",\"msg\":\"the reason\"}\\n{\"cut' >>\"\$2\"; exit 1 ;;"
+		cat $PWD/log >>\"\$2\"; exit 1 ;;"
+	printf '%s\n' 'no json' '{"level":' '{"level":"error","msg":"the reason"}' '{"cut' >log
 	with_runtime "$PWD/runtime" garbage
 	refused 'OCI runtime create failed: the reason: unknown'
 }
@@ -118,7 +124,8 @@ scenario lies
 wrong_pid_file() {
 	local text
 	for text in garbage -1 0 1 99999999999999999999 "" "12 13"; do
-		wrapper_make runtime runc "*' create '*) while [ \"\$1\" != --pid-file ]; do shift; done
+		wrapper_make runtime runc \
+			"*' create '*) while [ \"\$1\" != --pid-file ]; do shift; done
 			printf %s '$text' >\"\$2\"; exit 0 ;;"
 		echo "pid file: '$text'"
 		with_runtime "$PWD/runtime" pidfile
@@ -145,7 +152,8 @@ hangs_in_group() {
 	RUNTIME=(--runtime io.containerd.runc.v2 --runc-binary "$PWD/runtime"
 		--annotation io.containerd.runc.v2.group=hanging)
 	ctr run -d --null-io "${RUNTIME[@]}" --rootfs "$ROOTFS" good /bin/busybox sleep 1001
-	ctr --timeout 3s run -d --null-io "${RUNTIME[@]}" --rootfs "$ROOTFS" hangs /bin/true >out 2>err &
+	ctr --timeout 3s run -d --null-io "${RUNTIME[@]}" --rootfs "$ROOTFS" hangs /bin/true >out \
+		2>err &
 	client=$!
 	must_become 5 "it hangs" some_of "sleep 1000"
 	same "status of the other" RUNNING "$(task_status good)"
@@ -187,7 +195,8 @@ delete_fails() {
 scenario --mote delete_fails
 
 kill_fails() {
-	wrapper_make runtime runc "*' kill '*) [ ! -e $PWD/broken ] || { echo 'no way' >&2; exit 6; } ;;"
+	wrapper_make runtime runc \
+		"*' kill '*) [ ! -e $PWD/broken ] || { echo 'no way' >&2; exit 6; } ;;"
 	with_runtime "$PWD/runtime" unkilled
 	: >broken
 	status_of ctr task kill --signal SIGTERM unkilled

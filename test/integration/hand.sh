@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
 #
-# A shim driven without containerd, sourced after lib.sh by the scripts that need it: bundles made by
-# hand in BUNDLE/ID, the start and delete verbs run as containerd runs them, calls by the program
-# `task`, events taken by the program `sink`. What a scenario starts here ends with it.
+# A shim driven without containerd, sourced after lib.sh by the scripts that need it: bundles made
+# by hand in BUNDLE/ID, the start and delete verbs run as containerd runs them, calls by the
+# program `task`, events taken by the program `sink`. What a scenario starts here ends with it.
 
 HAND=${SCRATCH:-}/bundles
 HAND_SINK=${SCRATCH:-}/sink.sock
@@ -27,7 +27,7 @@ hand_cleanup() {
 	[ ${#HAND_JOBS[@]} -eq 0 ] || kill "${HAND_JOBS[@]}" 2>/dev/null || true
 }
 
-# hand_bundle ID [COMMAND...]: COMMAND is run in ROOTFS, or in the bundle's rootfs if HAND_ROOT says so
+# hand_bundle ID [COMMAND...]: COMMAND is run in ROOTFS, or in HAND_ROOT, relative to the bundle
 hand_bundle() {
 	local id=$1 bundle=$HAND/$1 word args=
 	shift
@@ -46,14 +46,17 @@ hand_bundle() {
 hand_config() {
 	cat <<-END
 		{"ociVersion": "1.0.2",
-		 "process": {"args": [$2], "cwd": "/", "env": ["PATH=/bin"], "user": {"uid": 0, "gid": 0},
-		   "capabilities": {"bounding": ["CAP_KILL"], "effective": ["CAP_KILL"], "permitted": ["CAP_KILL"]}},
+		 "process": {"args": [$2], "cwd": "/", "env": ["PATH=/bin"],
+		   "user": {"uid": 0, "gid": 0},
+		   "capabilities": {"bounding": ["CAP_KILL"], "effective": ["CAP_KILL"],
+		     "permitted": ["CAP_KILL"]}},
 		 "root": {"path": "${HAND_ROOT:-$ROOTFS}"},
 		 "annotations": {${HAND_ANNOTATION:-}},
 		 "mounts": [{"destination": "/proc", "type": "proc", "source": "proc"}
 		   ${HAND_MOUNT:+, $HAND_MOUNT}],
 		 "linux": {"cgroupsPath": "/$NAMESPACE/$1",
-		   "namespaces": [{"type": "pid"}, {"type": "mount"}, {"type": "ipc"}, {"type": "uts"}]}}
+		   "namespaces": [{"type": "pid"}, {"type": "mount"}, {"type": "ipc"},
+		     {"type": "uts"}]}}
 	END
 }
 
@@ -63,18 +66,44 @@ hand_verb() {
 	shift 2
 	(cd "$HAND/$id" && exec env NAMESPACE="$NAMESPACE" TTRPC_ADDRESS="$HAND_SINK" \
 		GRPC_ADDRESS="$HAND_ADDRESS" MAX_SHIM_VERSION=2 GOMAXPROCS=2 timeout 10 "$SHIM" \
-		-namespace "$NAMESPACE" -address "$HAND_ADDRESS" -publish-binary /bin/false -id "$id" \
+		-namespace "$NAMESPACE" -address "$HAND_ADDRESS" -publish-binary /bin/false -id \
+		"$id" \
 		"$@" "$verb")
+}
+
+# bytes of one protobuf string field, numbers up to 15, up to 127 bytes
+string_field() { printf "\\x$(printf %x $(($1 * 8 + 2)))\\x$(printf %x ${#2})%s" "$2"; }
+
+# bootstrap_params ID [SOCKET_DIR]: what containerd 2.3 writes
+bootstrap_params() {
+	string_field 1 "$1"
+	string_field 2 "$NAMESPACE"
+	printf '\x18\xfc\xff\xff\xff\xff\xff\xff\xff\xff\x01' # log_level -4, debug
+	string_field 4 2.3.4
+	string_field 5 "$HAND_SINK"
+	string_field 6 "$HAND_ADDRESS"
+	string_field 7 /usr/bin/containerd
+	[ -z "${2:-}" ] || string_field 9 "$2"
 }
 
 # hand_start ID: sets ADDRESS. Without command substitution's subshell a failure ends the scenario.
 hand_start() {
-	hand_verb "$1" start >"$SCRATCH/answer" 2>&1 </dev/null || fail "start: $(<"$SCRATCH/answer")"
-	ADDRESS=$(<"$SCRATCH/answer")
+	local answer=$SCRATCH/answer.$1
+	hand_verb "$1" start >"$answer" 2>&1 </dev/null || fail "start: $(<"$answer")"
+	ADDRESS=$(<"$answer")
 	[[ $ADDRESS == unix:///run/containerd/s/* ]] || fail "start answered '$ADDRESS'"
 }
 
 hand_delete() { hand_verb "$1" delete -bundle "$HAND/$1" </dev/null; }
+
+# begin VARIANT ID [COMMAND...]: up to the answer of start
+begin() {
+	hand_shim "$1"
+	sink_start
+	shift
+	hand_bundle "$@"
+	hand_start "$1"
+}
 
 # call METHOD [FIELD=VALUE]...: prints the answer's fields; an error status ends the scenario
 call() { "$TASK" "$ADDRESS" "$@"; }
@@ -113,7 +142,8 @@ hand_create() { call Create id="$1" bundle="$HAND/$1" "${OPTIONS[@]}" "${@:2}" >
 
 # The whole of a container's end, by the calls that containerd makes for it.
 hand_end() {
-	state_is "$1" STOPPED || call Kill id="$1" signal=9 all=1
+	# It may end by itself just now.
+	"$TASK" "$ADDRESS" Kill id="$1" signal=9 all=1 2>/dev/null || true
 	must_become 5 "$1 stops" state_is "$1" STOPPED
 	call Delete id="$1" >/dev/null
 }
@@ -139,8 +169,10 @@ sink_stop() {
 # sink_has LINES: waits until that many came, then compares the topics and containers
 sink_has() {
 	wait_for 10 sink_count "$(wc -l <<<"$1")" || true
-	same "events" "$1" "$(sed 's|^/tasks/||; s/ [^ ]* / /' "$HAND_EVENTS" | cut -d' ' -f1-2)"
+	same "events" "$1" "$(sink_lines)"
 }
+# TOPIC CONTAINER of each
+sink_lines() { sed 's|^/tasks/||; s/ [^ ]* / /' "$HAND_EVENTS" | cut -d' ' -f1-2; }
 sink_count() { [ "$(wc -l <"$HAND_EVENTS")" -ge "$1" ]; }
 
 # hand_failure EXIT_CODE TEXT COMMAND...: fails with this code and one line on standard error that

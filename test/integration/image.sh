@@ -16,7 +16,7 @@ image_import() {
 		 "config": {"Cmd": ["/bin/sh"], "Env": ["PATH=/bin", "FROM=image"]},
 		 "rootfs": {"type": "layers", "diff_ids": ["sha256:$layer"]}}
 	END
-	echo "[{\"Config\": \"config.json\", \"RepoTags\": [\"$IMAGE\"], \"Layers\": [\"layer.tar\"]}]" \
+	printf '[{"Config": "config.json", "RepoTags": ["%s"], "Layers": ["layer.tar"]}]' "$IMAGE" \
 		>manifest.json
 	tar -cf image.tar manifest.json config.json layer.tar
 	ctr image import --snapshotter "$1" --local image.tar 2>/dev/null ||
@@ -44,8 +44,8 @@ in_image() {
 written_and_gone() {
 	runtime_flags "$2"
 	image_import "$1" >/dev/null
-	same "first container" "image new" \
-		"$(in_image "$1" first /bin/sh -c 'echo new >/tmp/file; echo $FROM $(cat /tmp/file)')"
+	same "first container" "image new" "$(in_image "$1" first /bin/sh -c \
+		'echo new >/tmp/file; echo $FROM $(cat /tmp/file)')"
 	same "second container" "no" \
 		"$(in_image "$1" second /bin/sh -c '[ -e /tmp/file ] && echo yes || echo no')"
 	image_remove
@@ -58,8 +58,9 @@ scenario native runc crun
 read_only() {
 	runtime_flags "$1"
 	image_import overlayfs >/dev/null
-	ctr run --rm --read-only "${RUNTIME[@]}" "$IMAGE" readonly /bin/sh -c 'echo x >/tmp/file' >out 2>&1 &&
-		fail "it could write"
+	! ctr run --rm --read-only "${RUNTIME[@]}" "$IMAGE" readonly /bin/sh -c \
+		'echo x >/tmp/file' \
+		>out 2>&1 || fail "it could write"
 	holds "output" "Read-only file system" "$(<out)"
 	image_remove
 }
@@ -69,7 +70,8 @@ scenario read_only runc crun
 mounted() {
 	runtime_flags "$1"
 	image_import overlayfs >/dev/null
-	ctr run -d --null-io --snapshotter overlayfs "${RUNTIME[@]}" "$IMAGE" mounted /bin/sleep 1000
+	ctr run -d --null-io --snapshotter overlayfs "${RUNTIME[@]}" "$IMAGE" mounted /bin/sleep \
+		1000
 	same "mounts at rootfs" overlay "$(rootfs_mounts mounted)"
 	ctr task kill --signal SIGKILL mounted
 	must_become 5 "task stops" task_is mounted STOPPED
@@ -79,10 +81,7 @@ mounted() {
 	ctr container rm mounted
 	image_remove
 }
-rootfs_mounts() {
-	awk -v at="$BUNDLES/$1/rootfs" '$5 == at { print $0 }' /proc/self/mountinfo |
-		sed 's/.* - //' | cut -d' ' -f1
-}
+rootfs_mounts() { mounts_at "$BUNDLES/$1/rootfs"; }
 scenario mounted runc crun
 
 killed() {

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
 #
-# The harness of the integration tests. A script sources it, declares scenarios, calls run_scenarios:
+# The harness of the integration tests. A script sources it, declares scenarios and runs them:
 #
 #     scenario [--mote] NAME [VARIANT...]
+#     run_scenarios "$@"
 #
 # NAME is a function, called once for each VARIANT with the variant as $1 (once without, if there is
 # none). Variants name a runtime: runc, crun, skeleton. --mote: only our shim can pass; skipped when
@@ -18,7 +19,7 @@
 #
 # Environment: MOTE_RUNTIME  the runtime to test (io.containerd.mote.v2)
 #              MOTE_BUILD    the folder with the shims (build)
-#              MOTE_DAEMONS  what to source for containerd, ctr, runc and crun (build/daemons/env.sh)
+#              MOTE_DAEMONS  sourced to find containerd, ctr, runc, crun (build/daemons/env.sh)
 #              MOTE_ONLY     run only the scenarios whose name matches this regular expression
 #              MOTE_PATIENCE how many times longer to wait for anything, on a slow machine (1)
 
@@ -148,7 +149,8 @@ inner() {
 	# shellcheck disable=SC1090
 	. "$MOTE_DAEMONS"
 	if ! inner_prepare || ! daemon_start; then
-		each_scenario report_fail "containerd did not start: $(tail -n 1 "$MOTE_WORK/containerd.log")"
+		reason=$(tail -n 1 "$MOTE_WORK/containerd.log")
+		each_scenario report_fail "containerd did not start: $reason"
 		exit 1
 	fi
 	events_start
@@ -183,7 +185,8 @@ inner_prepare() {
 	mkdir -p "$MOTE_WORK"/{bin,root,state,scratch} /run/lock || return 1
 	if is_ours; then
 		ln -s "$MOTE_BUILD"/containerd-shim-{mote,skeleton}-v2 "$MOTE_WORK/bin/" || return 1
-		ln -s "$MOTE_BUILD/containerd-shim-mote-v2" "$MOTE_WORK/bin/containerd-shim-runc-v2" || return 1
+		ln -s "$MOTE_BUILD/containerd-shim-mote-v2" \
+			"$MOTE_WORK/bin/containerd-shim-runc-v2" || return 1
 	fi
 	if mountpoint -q /sys/fs/cgroup/unified; then
 		hide_unified_cgroup || return 1
@@ -193,8 +196,9 @@ inner_prepare() {
 	rootfs_make "$ROOTFS"
 }
 
-# crun before 1.9 takes a hybrid host for cgroup v2 and fails, so there the controllers alone are put
-# into a new folder of cgroups: without "unified", for runtimes would make plain folders in it.
+# crun before 1.9 takes a hybrid host for cgroup v2 and fails, so there the controllers alone are
+# put into a new folder of cgroups: without "unified", for runtimes would make plain folders in
+# it.
 hide_unified_cgroup() {
 	local new=$MOTE_WORK/cgroup entry
 	mkdir "$new" && mount -t tmpfs -o mode=755 tmpfs "$new" || return 1
@@ -202,7 +206,8 @@ hide_unified_cgroup() {
 		if [ -L "$entry" ]; then
 			cp -P "$entry" "$new/"
 		elif [ "$entry" != /sys/fs/cgroup/unified ] && mountpoint -q "$entry"; then
-			mkdir "$new/${entry##*/}" && mount --bind "$entry" "$new/${entry##*/}" || return 1
+			mkdir "$new/${entry##*/}" && mount --bind "$entry" "$new/${entry##*/}" ||
+				return 1
 		fi
 	done
 	umount -R -l /sys/fs/cgroup && mount --move "$new" /sys/fs/cgroup
@@ -214,6 +219,8 @@ rootfs_make() {
 	mkdir -p "$1"/{bin,dev,proc,sys,tmp,etc,mnt} || return 1
 	cp "$busybox" "$1/bin/busybox" && "$1/bin/busybox" --install "$1/bin" || return 1
 	echo "root:x:0:0::/:/bin/sh" >"$1/etc/passwd"
+	# For a runtime that mounts no /dev.
+	mknod "$1/dev/null" c 1 3 && mknod "$1/dev/zero" c 1 5
 }
 
 inner_scenario() {
@@ -226,8 +233,8 @@ inner_scenario() {
 	wc -c <"$MOTE_WORK/containerd.log" >"$MOTE_WORK/log.offset"
 	: >"$EVENTS"
 	rm -f "$log"
-	MOTE_STAGE=scenario timeout --kill-after=5 "$SCENARIO_LIMIT" bash "$SCRIPT" "$function" "$variant" \
-		>"$log" 2>&1
+	MOTE_STAGE=scenario timeout --kill-after=5 "$SCENARIO_LIMIT" \
+		bash "$SCRIPT" "$function" "$variant" >"$log" 2>&1
 	status=$?
 	left=
 	if [ $status -eq 0 ] || [ $status -eq 77 ]; then
@@ -262,7 +269,8 @@ inner_report() {
 # What containerd and the shims wrote during the scenario, without the lines that are always there.
 daemon_log() {
 	tail -c +"$(($(<"$MOTE_WORK/log.offset") + 1))" "$MOTE_WORK/containerd.log" |
-		grep -v -e "loading plugin" -e "starting signal loop" -e "cleaning up" -e "shim disconnected"
+		grep -v -e "loading plugin" -e "starting signal loop" -e "cleaning up" -e \
+		"shim disconnected"
 }
 
 # After a failure nothing of the old state may disturb the next scenario.
@@ -326,10 +334,12 @@ left_files() {
 	if is_ours; then
 		find /run/containerd -mindepth 1 ! -type d 2>/dev/null
 	fi
-	find /run/containerd/runc/"$NAMESPACE" /run/containerd/fifo -mindepth 1 -maxdepth 1 2>/dev/null
+	find /run/containerd/runc/"$NAMESPACE" /run/containerd/fifo -mindepth 1 -maxdepth 1 \
+		2>/dev/null
 	find "$BUNDLES" "$MOTE_WORK/root/io.containerd.runtime.v2.task/$NAMESPACE" -mindepth 1 \
 		-maxdepth 1 2>/dev/null
-	find /sys/fs/cgroup/"$NAMESPACE" /sys/fs/cgroup/*/"$NAMESPACE" -mindepth 1 -type d 2>/dev/null
+	find /sys/fs/cgroup/"$NAMESPACE" /sys/fs/cgroup/*/"$NAMESPACE" -mindepth 1 -type d \
+		2>/dev/null
 }
 
 left_behind() {

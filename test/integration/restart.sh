@@ -66,7 +66,8 @@ many_exits_while_down() {
 	runtime_flags "$1"
 	local number
 	for number in 1 2 3 4; do
-		background "many$number" /bin/busybox sh -c "while [ ! -e /tmp/go ]; do sleep 0.05; done; exit 1$number"
+		background "many$number" /bin/busybox sh -c \
+			"while [ ! -e /tmp/go ]; do sleep 0.05; done; exit 1$number"
 	done
 	daemon_stop KILL
 	: >"$ROOTFS/tmp/go"

@@ -48,8 +48,8 @@ scenario killed runc crun skeleton
 
 killed_by_ctr() {
 	runtime_flags "$1"
-	run killed_by_ctr /bin/busybox sh -c "trap 'exit 5' TERM; echo ready; while :; do sleep 0.05; done" \
-		>out 2>&1 &
+	run killed_by_ctr /bin/busybox sh -c \
+		"trap 'exit 5' TERM; echo ready; while :; do sleep 0.05; done" >out 2>&1 &
 	local client=$! status=0
 	must_become 10 "the trap is set" grep -q ready out
 	ctr task kill --signal SIGTERM killed_by_ctr
@@ -75,18 +75,21 @@ short_input() {
 	local number
 	ctr_words
 	for number in 1 2 3 4 5; do
-		echo hi $number | timeout -s KILL 5 "${CTR[@]}" run --rm "${RUNTIME[@]}" --rootfs "$ROOTFS" short \
-			/bin/busybox cat >out || fail "run $number: cat does not see the end of its input"
+		echo hi $number | timeout -s KILL 5 "${CTR[@]}" run --rm "${RUNTIME[@]}" \
+			--rootfs "$ROOTFS" short /bin/busybox cat >out ||
+			fail "run $number: cat does not see the end of its input"
 		same "what cat returns" "hi $number" "$(<out)"
 	done
 }
 scenario --mote short_input runc crun skeleton
 
+# Into files: ctr 1.6 gives up its reading when the task has exited, and what waits behind a reader of
+# its own output that is slow then is lost, with any shim.
 large_input() {
 	runtime_flags "$1"
 	head -c 16777216 /dev/urandom >data
-	same "checksum of 16 MiB through cat" "$(sha256sum <data)" \
-		"$(run large_input /bin/busybox cat <data | sha256sum)"
+	run large_input /bin/busybox cat <data >out
+	same "16 MiB through cat" "$(sha256sum <data)" "$(sha256sum <out)"
 }
 scenario large_input runc crun
 
@@ -112,8 +115,8 @@ scenario null_io runc crun skeleton
 large_output() {
 	runtime_flags "$1"
 	local command="dd if=/dev/zero bs=65536 count=1024 2>/dev/null | tr '\\0' x"
-	same "checksum of 64 MiB" "$(head -c 67108864 /dev/zero | tr '\0' x | sha256sum)" \
-		"$(run large_output /bin/busybox sh -c "$command" | sha256sum)"
+	run large_output /bin/busybox sh -c "$command" >out
+	same "64 MiB" "$(head -c 67108864 /dev/zero | tr '\0' x | sha256sum)" "$(sha256sum <out)"
 }
 scenario large_output runc crun skeleton
 
@@ -140,7 +143,8 @@ many_in_turn() {
 	runtime_flags "$1"
 	local number
 	for number in 1 2 3 4 5 6 7 8 9 10; do
-		same "output of run $number" "number $number" "$(run again /bin/busybox echo number $number)"
+		same "output of run $number" "number $number" \
+			"$(run again /bin/busybox echo number $number)"
 	done
 }
 scenario many_in_turn runc
@@ -158,7 +162,8 @@ scenario --mote crun_by_config_path
 
 own_root_of_the_runtime() {
 	runtime_flags crun
-	ctr run -d --null-io "${RUNTIME[@]}" --runc-root "$PWD/crun-root" --rootfs "$ROOTFS" own_root \
+	ctr run -d --null-io "${RUNTIME[@]}" --runc-root "$PWD/crun-root" --rootfs "$ROOTFS" \
+		own_root \
 		/bin/busybox sleep 1000
 	[ -e "$PWD/crun-root/$NAMESPACE/own_root/status" ] || fail "no state in the root asked for"
 	remove_container own_root

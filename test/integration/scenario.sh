@@ -95,7 +95,8 @@ daemon_config() {
 
 daemon_start() {
 	daemon_config >"$MOTE_WORK/config.toml"
-	(cd / && exec containerd --config "$MOTE_WORK/config.toml") >>"$MOTE_WORK/containerd.log" 2>&1 &
+	# containerd looks for shims in its working directory first: in / another one may lie.
+	(cd "$MOTE_WORK" && exec containerd --config config.toml) >>"$MOTE_WORK/containerd.log" 2>&1 &
 	echo $! >"$MOTE_WORK/daemon.pid"
 	disown $!
 	wait_for 20 ctr version
@@ -107,6 +108,11 @@ daemon_stop() {
 	pid=$(<"$MOTE_WORK/daemon.pid")
 	kill -"$1" "$pid"
 	wait_for 10 process_gone "$pid"
+}
+
+# mounts_at FOLDER: the types of what is mounted there
+mounts_at() {
+	awk -v at="$1" '$5 == at' /proc/self/mountinfo | sed 's/.* - //' | cut -d' ' -f1
 }
 
 # pids_of TEXT: the processes whose command line, with blanks between the words, begins so
@@ -142,8 +148,8 @@ events_probe() {
 
 # events_of ID: the topics of the container, in order of arrival
 events_of() {
-	{ grep -F "\"container_id\":\"$1\"" "$EVENTS" || true; } | grep -o '/tasks/[a-z-]*' | cut -d/ -f3 |
-		tr '\n' ' '
+	awk -v id="\"container_id\":\"$1\"" 'index($0, id)' "$EVENTS" | grep -o '/tasks/[a-z-]*' |
+		cut -d/ -f3 | tr '\n' ' '
 }
 
 # events_are ID TOPICS: waits until as many came, then compares, so that surplus ones show
@@ -237,9 +243,10 @@ server_pid() {
 
 # The monitor has them, and is nobody's worker: its parent is no shim.
 monitor_pid() {
-	local pid
+	local pid parent
 	for pid in $(shim_pids "${1:-}"); do
-		if has_rights "$pid" && [[ $(readlink "/proc/$(status_field "$pid" PPid)/exe") != */containerd-shim-* ]]; then
+		parent=$(readlink "/proc/$(status_field "$pid" PPid)/exe")
+		if has_rights "$pid" && [[ $parent != */containerd-shim-* ]]; then
 			echo "$pid"
 		fi
 	done

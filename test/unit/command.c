@@ -96,6 +96,33 @@ TEST(left_behind_does_not_delay)
 	command_result_deinit(&result);
 }
 
+/* Nor if it prints for ever. */
+TEST(left_behind_prints_on)
+{
+	struct command_result result =
+		shell("(yes & echo $! >&2) 2>/tmp/mote-yes.$$; cat /tmp/mote-yes.$$;"
+		      "rm /tmp/mote-yes.$$; sleep 0.2");
+	const char *digit = strpbrk(result.output, "0123456789");
+
+	ASSERT_EQ(result.status, 0);
+	ASSERT(result.output_cut && digit);
+	ASSERT_EQ(kill((pid_t)strtol(digit, NULL, 10), SIGKILL), 0);
+	command_result_deinit(&result);
+}
+
+TEST(output_without_the_error)
+{
+	const char *const argv[] = {"/bin/sh", "-c", "echo out; echo err >&2", NULL};
+	struct command command = COMMAND_NULL;
+	struct command_result result;
+
+	command.capture = true;
+	command.output_only = true;
+	ASSERT_EQ(run(&command, argv, &result), 0);
+	ASSERT_STR(result.output, "out\n");
+	command_result_deinit(&result);
+}
+
 TEST(input_bytes)
 {
 	const char *const argv[] = {"/bin/cat", NULL};
@@ -172,6 +199,20 @@ static void no_handler(int signal)
 	(void)signal;
 }
 
+/*
+ * Those of /proc/self/status that sigaction(2) can change. 32 and 33 are the C library's own: glibc's
+ * posix_spawn ignores them in its child, make's test among them, and no library lets them be set back.
+ */
+#define OWN_SIGNALS (~(UINT64_C(3) << 31))
+
+static uint64_t signals_in(const char *status, const char *name)
+{
+	const char *at = strstr(status, name);
+
+	ASSERT(at);
+	return strtoull(at + strlen(name), NULL, 16) & OWN_SIGNALS;
+}
+
 TEST(signals_are_default)
 {
 	struct sigaction handled = {.sa_handler = no_handler};
@@ -183,7 +224,8 @@ TEST(signals_are_default)
 	sigfillset(&blocked);
 	sigprocmask(SIG_BLOCK, &blocked, NULL);
 	result = shell("grep -E '^Sig(Blk|Ign):' /proc/self/status");
-	ASSERT_STR(result.output, "SigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\n");
+	ASSERT_EQ(signals_in(result.output, "SigBlk:"), 0);
+	ASSERT_EQ(signals_in(result.output, "SigIgn:"), 0);
 	command_result_deinit(&result);
 	sigprocmask(SIG_SETMASK, NULL, &after);
 	ASSERT_EQ(sigismember(&after, SIGTERM), 1);

@@ -148,6 +148,31 @@ TEST(wrong_types)
 		"config.json: io.containerd.runc.v2.group is not a string");
 }
 
+/* No limit is written as the largest number of 64 bits without a sign. */
+TEST(numbers_of_others_do_not_matter)
+{
+	struct config_json config = read_good(
+		"{\"process\": {\"args\": [\"sh\"], \"rlimits\": [{\"type\": "
+		"\"RLIMIT_CORE\", \"hard\": 18446744073709551615, \"soft\": "
+		"18446744073709551615}]}, \"linux\": {\"n\": [-9223372036854775809, 1.5e3]}}");
+
+	ASSERT_STR(config.args[0], "sh");
+	config_json_deinit(&config);
+}
+
+/* A string of C would end there; elsewhere it is nobody's concern here. */
+TEST(zero_in_a_string)
+{
+	struct config_json config = read_good("{\"annotations\": {\"a\": \"b\\u0000c\"}}");
+
+	config_json_deinit(&config);
+	refused("{\"root\": {\"path\": \"a\\u0000b\"}}", "config.json: root.path is not a string");
+	refused("{\"process\": {\"args\": [\"sh\", \"\\u0000\"]}}",
+		"config.json: process.args is not a list of strings");
+	refused("{\"annotations\": {\"io.containerd.runc.v2.group\": \"x\\u0000\"}}",
+		"config.json: io.containerd.runc.v2.group is not a string");
+}
+
 /* Nesting costs the parser stack: jansson's limit has to be there. */
 TEST(deep_nesting)
 {

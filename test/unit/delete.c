@@ -37,8 +37,21 @@ static int remove_break(struct runtime_task *task, bool force)
 	return -ENOMEM;
 }
 
+/* As one that runs a program does. */
+static int remove_wait(struct runtime_task *task, bool force)
+{
+	int status;
+	pid_t pid = fork();
+	if (pid == 0)
+		_exit(7);
+	if (waitpid(pid, &status, 0) != pid || WEXITSTATUS(status) != 7)
+		return -ECHILD;
+	return remove_note(task, force);
+}
+
 static const struct runtime noting = {.name = NAME, .remove = remove_note};
 static const struct runtime refusing = {.name = NAME, .remove = remove_refuse};
+static const struct runtime waiting = {.name = NAME, .remove = remove_wait};
 static const struct runtime broken = {.name = NAME, .remove = remove_break};
 
 struct answer {
@@ -113,6 +126,20 @@ TEST(the_bundle_may_be_named)
 	program_clean();
 }
 
+/* With SIGCHLD ignored the kernel would reap our children, and nobody learn how they ended. */
+TEST(caller_that_ignores_its_children)
+{
+	struct program program;
+
+	prepare(&program, &waiting);
+	program.ignored = SIGCHLD;
+	program_run(&program, LINE);
+	ASSERT_STR(program.err, "");
+	ASSERT_EQ(answer_of(&program).exit_status, 137);
+	removed_compare("ns one [] 0 1 \n");
+	program_clean();
+}
+
 /* The same, however often it is asked for. */
 TEST(recorded_exit)
 {
@@ -137,7 +164,7 @@ TEST(recorded_exit)
 		ASSERT_EQ(answer.seconds, 1700000000);
 		ASSERT_EQ(answer.nanos, 123456789);
 	}
-	removed_compare("ns one [] 4711 1 kept\nns one [] 4711 1 kept\n");
+	removed_compare("ns one [] 0 1 kept\nns one [] 0 1 kept\n");
 	program_clean();
 }
 

@@ -185,6 +185,53 @@ TEST(sweep)
 	folder_remove();
 }
 
+/* Who may write there could put a socket of his own in the place of the shim's. */
+TEST(folder_of_others_is_refused)
+{
+	struct endpoint endpoint;
+	struct failure failure;
+	char inner[80], expected[256];
+
+	if (geteuid() != 0)
+		SKIP("needs root, to give a folder away");
+	folder_prepare();
+	snprintf(inner, sizeof(inner), "%s/run", folder);
+	ASSERT_EQ(mkdir(inner, 0755), 0);
+	snprintf(inner, sizeof(inner), "%s/run/s", folder);
+	snprintf(expected, sizeof(expected), "cannot listen on %s: others may write to that folder",
+		 path);
+	ASSERT_EQ(mkdir(inner, 0755), 0);
+	ASSERT_EQ(chmod(inner, 0720), 0);
+	ASSERT_EQ(endpoint_open(path, &endpoint, &failure), FAILURE_REFUSED);
+	ASSERT_STR(failure.text, expected);
+	ASSERT_EQ(chmod(inner, 01702), 0);
+	ASSERT_EQ(endpoint_open(path, &endpoint, &failure), FAILURE_REFUSED);
+	ASSERT_EQ(chmod(inner, 0755) | chown(inner, 12345, 0), 0);
+	ASSERT_EQ(endpoint_open(path, &endpoint, &failure), FAILURE_REFUSED);
+	ASSERT_STR(failure.text, expected);
+	ASSERT(!exists());
+	folder_remove();
+}
+
+TEST(folder_that_is_a_link_is_refused)
+{
+	struct endpoint endpoint;
+	struct failure failure;
+	char inner[80], expected[256];
+
+	folder_prepare();
+	snprintf(inner, sizeof(inner), "%s/run", folder);
+	ASSERT_EQ(mkdir(inner, 0700), 0);
+	snprintf(inner, sizeof(inner), "%s/run/s", folder);
+	ASSERT_EQ(symlink(folder, inner), 0);
+	ASSERT_EQ(endpoint_open(path, &endpoint, &failure), FAILURE_REFUSED);
+	snprintf(expected, sizeof(expected), "cannot listen on %s: not a directory", path);
+	ASSERT_STR(failure.text, expected);
+	ASSERT_EQ(unlink(inner), 0);
+	ASSERT_EQ(mkdir(inner, 0700), 0);
+	folder_remove();
+}
+
 TEST(refusals_name_the_path)
 {
 	struct endpoint endpoint = {.fd = 77};

@@ -68,4 +68,22 @@ TEST(errnos_in_the_words_of_go)
 	ASSERT_STR(failure_errno(EIO), "input/output error");
 	ASSERT_STR(failure_errno(EPERM), "operation not permitted");
 	ASSERT_STR(failure_errno(ENOEXEC), "exec format error");
+	ASSERT_STR(failure_errno(ENFILE), "too many open files in system");
+	ASSERT_STR(failure_errno(E2BIG), "argument list too long");
+	ASSERT_STR(failure_errno(ENOSPC), "no space left on device");
+	ASSERT_STR(failure_errno(EDQUOT), "disk quota exceeded");
+	ASSERT_STR(failure_errno(EUCLEAN), "structure needs cleaning");
+	ASSERT_STR(failure_errno(EOPNOTSUPP), "operation not supported");
+	ASSERT_STR(failure_errno(EADDRINUSE), "address already in use");
+	ASSERT_STR(failure_errno(ECONNREFUSED), "connection refused");
+	ASSERT_STR(failure_errno(ETIMEDOUT), "connection timed out");
+}
+
+TEST(prefix)
+{
+	struct failure failure;
+
+	failure_set(&failure, "why");
+	failure_prefix(&failure, "not done: ");
+	ASSERT_STR(failure.text, "not done: why");
 }

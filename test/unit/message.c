@@ -26,11 +26,11 @@ TEST(ids)
 		const char *id;
 		bool valid;
 	} table[] = {
-		{"a", true},       {"redis-1.0_x", true}, {"0", true},       {"A.b", true},
-		{"", false},       {".", false},          {"..", false},     {"a..b", false},
-		{"-a", false},     {"a-", false},         {"_a", false},     {"a/b", false},
-		{"../b", false},   {"a b", false},        {"a\n", false},    {"\xc3\xa4", false},
-		{"a.", false},     {".a", false},         {"a%2e", false},
+		{"a", true},     {"redis-1.0_x", true}, {"0", true},     {"A.b", true},
+		{"", false},     {".", false},          {"..", false},   {"a..b", false},
+		{"-a", false},   {"a-", false},         {"_a", false},   {"a/b", false},
+		{"../b", false}, {"a b", false},        {"a\n", false},  {"\xc3\xa4", false},
+		{"a.", false},   {".a", false},         {"a%2e", false},
 	};
 	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++)
 		if (id_valid(table[i].id) != table[i].valid)

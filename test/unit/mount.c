@@ -18,6 +18,7 @@
 #include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "shim/mount_plan.h"
@@ -98,6 +99,21 @@ TEST(option_words)
 		MS_DIRSYNC | MS_MANDLOCK | MS_REMOUNT | MS_NODIRATIME, "");
 	planned(WORDS("defaults", "mode=755", "ro", "size=64k"), MS_RDONLY,
 		"defaults,mode=755,size=64k");
+}
+
+/* 4 MiB of options are what a request holds: a million copies of all before would take minutes. */
+TEST(many_words)
+{
+	enum { N = 1000000 };
+	char **words = malloc(N * sizeof(*words));
+	struct mount_entry entry = {"tmpfs", "tmpfs", "", words, N};
+	struct mount_plan plan;
+
+	for (size_t i = 0; i < N; i++)
+		words[i] = (char *)(uintptr_t) "x";
+	ASSERT_EQ(mount_plan_init(&plan, &entry, &failure), FAILURE_REFUSED);
+	ASSERT_STR(failure.text, "mount options is too long");
+	free(words);
 }
 
 static void plan_refused(const char *word, const char *reason)
@@ -265,8 +281,9 @@ TEST(failure_in_the_middle_undoes)
 	enter_world();
 	ASSERT_EQ(mount_all("rootfs", entries, 3, &failure), FAILURE_REFUSED);
 	ASSERT_STR(failure.text,
-		   "mount source: \"/no/such/source\", target: \"rootfs\", fstype: bind, "
-		   "flags: 4096, data: \"\", err: no such file or directory");
+		   "failed to mount rootfs component: mount source: \"/no/such/source\", target: "
+		   "\"rootfs\", fstype: bind, flags: 4096, data: \"\", err: no such file or "
+		   "directory");
 	ASSERT_EQ(mounts(), 0);
 }
 
@@ -333,6 +350,30 @@ TEST(unmount_busy)
 	ASSERT(busy);
 	ASSERT_EQ(mounts(), 0);
 	close(fd);
+}
+
+/* However many are busy, all that waiting has one end: `delete` has five seconds. */
+TEST(unmount_many_busy)
+{
+	char name[24];
+	struct timespec begin, end;
+	int fds[4];
+
+	enter_world();
+	ASSERT_EQ(mkdir("rootfs", 0755), 0);
+	for (int i = 0; i < 4; i++) {
+		snprintf(name, sizeof(name), "rootfs/%d", i);
+		ASSERT_EQ(mkdir(name, 0755), 0);
+		ASSERT_EQ(mount("t", name, "tmpfs", 0, ""), 0);
+		fds[i] = open(name, O_RDONLY | O_CLOEXEC);
+	}
+	clock_gettime(CLOCK_MONOTONIC, &begin);
+	ASSERT_EQ(unmount_tree("rootfs", NULL, &failure), 0);
+	clock_gettime(CLOCK_MONOTONIC, &end);
+	ASSERT_EQ(mounts(), 0);
+	ASSERT(end.tv_sec - begin.tv_sec <= 4);
+	for (int i = 0; i < 4; i++)
+		close(fds[i]);
 }
 
 /* A program that used it ends while we try. */

@@ -33,6 +33,7 @@ struct program {
 	size_t input_size;
 	const char *output;   /* a file instead of the pipe; NULL: none */
 	int leak;             /* a descriptor that it inherits besides 0, 1 and 2; 0: none */
+	int ignored;          /* a signal that it inherits as ignored; 0: none */
 	const char *variable; /* NAME=VALUE of its environment; NULL: none */
 
 	/* what came of it */
@@ -147,6 +148,8 @@ static inline void program_run(struct program *program, const char *line)
 		for (int fd = 3; fd < 64; fd++)
 			if (fd != program->leak)
 				close(fd);
+		if (program->ignored)
+			signal(program->ignored, SIG_IGN);
 		unsetenv("TTRPC_ADDRESS");
 		unsetenv("SCHED_CORE");
 		if (program->variable)

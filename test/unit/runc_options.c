@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "proto/runtimeoptions.pb-c.h"
-#include "shim/runc_files.h"
+#include "shim/file.h"
 #include "test/test.h"
 
 typedef Containerd__Runc__V1__Options options_message;
@@ -47,8 +47,9 @@ static void expect_file(const char *name, const char *text)
 {
 	struct stat status;
 	char *found;
+	size_t size;
 
-	ASSERT_EQ(runc_file_read(name, 4096, &found, &failure), 0);
+	ASSERT_EQ(file_read(name, 0, 4096, &found, &size), 0);
 	ASSERT_STR(found, text);
 	free(found);
 	ASSERT_EQ(stat(name, &status), 0);
@@ -340,31 +341,4 @@ TEST(toml_refused)
 		     "runtime options: line 1: an integer from 0 to 4294967295 is wanted");
 	toml_refused("Unknown = [1]",
 		     "runtime options: line 1: not a string, a boolean or an integer");
-}
-
-static int read_pid(const char *text, pid_t *ret_pid)
-{
-	write_file("file", text);
-	return runc_file_read_pid("file", ret_pid, &failure);
-}
-
-TEST(pid_file)
-{
-	static const char *const bad[] = {
-		"",    "0",          "-1",  "x",
-		"12x", "4294967296", "1 2", "11111111111111111111111111111111111"};
-	pid_t pid = 0;
-
-	enter_folder();
-	ASSERT_EQ(read_pid("4711", &pid), 0);
-	ASSERT_EQ(pid, 4711);
-	ASSERT_EQ(read_pid("42\n", &pid), 0);
-	ASSERT_EQ(pid, 42);
-	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-		ASSERT_EQ(read_pid(bad[i], &pid), FAILURE_REFUSED);
-	ASSERT_EQ(pid, 42);
-	unlink("file");
-	ASSERT_EQ(runc_file_read_pid("file", &pid, &failure), FAILURE_REFUSED);
-	ASSERT_STR(failure.text, "open file: no such file or directory");
-	leave_folder();
 }

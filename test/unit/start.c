@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The verb `start`: its answers, and that whatever fails says why and leaves nothing behind. */
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
@@ -114,7 +115,7 @@ TEST(answer_and_second_start)
 	ASSERT(strncmp(address + 7, program_path("s/"), strlen(program_path("s/"))) == 0);
 	ASSERT_EQ(connect_to(address + 7), 0);
 	file_compare("one/address", address);
-	ASSERT(!program_exists("one/.address"));
+	ASSERT(!program_exists("one/.address.new"));
 	pid_t monitor = program_child();
 	ASSERT(monitor > 0);
 
@@ -374,10 +375,11 @@ TEST(failure_after_the_socket)
 	nothing_left("one");
 
 	/* the address file cannot be made where a folder stands */
-	ASSERT_EQ(mkdir(program_path("one/.address"), 0700), 0);
+	ASSERT_EQ(mkdir(program_path("one/address"), 0700), 0);
 	start_params(&program, "one", LINE);
 	ASSERT_EQ(program.status, 1);
 	ASSERT_STR(program.err, NAME ": cannot write file address: is a directory");
+	ASSERT_EQ(rmdir(program_path("one/address")), 0);
 	nothing_left("one");
 	program_clean();
 }
@@ -394,6 +396,22 @@ TEST(answer_that_cannot_be_given)
 	/* the server outlives the monitor by what it takes the kernel to end it */
 	while (waitpid(-1, NULL, 0) > 0)
 		;
+	nothing_left("one");
+	program_clean();
+}
+
+/* Whatever limit containerd was given, it ends no process of ours. */
+TEST(limit_on_the_size_of_files)
+{
+	struct rlimit none = {.rlim_cur = 0, .rlim_max = RLIM_INFINITY};
+	struct program program = {0};
+
+	program_prepare();
+	program_bundle("one", "{}");
+	ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &none), 0);
+	start_params(&program, "one", LINE);
+	ASSERT_EQ(program.status, 1);
+	ASSERT_STR(program.err, NAME ": cannot write file address: file too large");
 	nothing_left("one");
 	program_clean();
 }

@@ -146,3 +146,19 @@ TEST(start_time_is_that_of_the_process)
 	ASSERT_EQ(waitpid(pid, NULL, 0), pid);
 	ASSERT(process_start_time(pid, &again) < 0);
 }
+
+TEST(parent_is_that_of_the_process)
+{
+	pid_t parent = 0;
+	ASSERT_EQ(process_parent(getpid(), &parent), 0);
+	ASSERT_EQ(parent, getppid());
+	pid_t pid = fork();
+	if (pid == 0)
+		_exit(0);
+	siginfo_t info;
+	ASSERT_EQ(waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT), 0);
+	ASSERT_EQ(process_parent(pid, &parent), 0);
+	ASSERT_EQ(parent, getpid());
+	ASSERT_EQ(waitpid(pid, NULL, 0), pid);
+	ASSERT(process_parent(pid, &parent) < 0);
+}

@@ -171,3 +171,37 @@ TEST(file_that_is_appended_to)
 	stream_stop(&stream);
 	ttrpc_loop_deinit(&loop);
 }
+
+/* Standard input from a file, which epoll does not take, into a pipe that is smaller. */
+TEST(file_that_is_read)
+{
+	static char bytes[300000], got[sizeof(bytes) + 1];
+	struct ttrpc_loop loop;
+	struct stream stream;
+	struct fixture fixture = {.ended = false};
+	char path[] = "/tmp/mote-stream.XXXXXX";
+	int sink[2], file = mkstemp(path);
+	size_t n = 0;
+
+	for (size_t i = 0; i < sizeof(bytes); i++)
+		bytes[i] = (char)(i % 251);
+	ASSERT_EQ(write(file, bytes, sizeof(bytes)), sizeof(bytes));
+	ASSERT_EQ(lseek(file, 0, SEEK_SET), 0);
+	ASSERT_EQ(pipe2(sink, O_CLOEXEC | O_NONBLOCK), 0);
+	ASSERT_EQ(ttrpc_loop_init(&loop), 0);
+	ASSERT_EQ(stream_start(&stream, &loop, file, sink[1], -1, ended, &fixture), 0);
+	ASSERT(stream_open(&stream));
+	for (ssize_t size = 1; size != 0;) {
+		ASSERT_EQ(ttrpc_loop_dispatch(&loop, 0), 0);
+		size = read(sink[0], got + n, sizeof(got) - n);
+		ASSERT(size >= 0 || errno == EAGAIN);
+		n += size > 0 ? (size_t)size : 0;
+	}
+	ASSERT_EQ(n, sizeof(bytes));
+	ASSERT_MEM(got, bytes, sizeof(bytes));
+	ASSERT(fixture.ended);
+	close(sink[0]);
+	unlink(path);
+	stream_stop(&stream);
+	ttrpc_loop_deinit(&loop);
+}

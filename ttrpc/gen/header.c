@@ -10,6 +10,17 @@
 #include "ttrpc/gen/name.h"
 #include "ttrpc/gen/print.h"
 
+/* clang's -Wpedantic minds a macro that has a keyword's name. */
+static const char guards_begin[] = "#ifdef __cplusplus\n"
+				   "#ifdef __clang__\n"
+				   "#pragma clang diagnostic push\n"
+				   "#pragma clang diagnostic ignored \"-Wkeyword-macro\"\n"
+				   "#endif\n";
+static const char guards_end[] = "#ifdef __clang__\n"
+				 "#pragma clang diagnostic pop\n"
+				 "#endif\n"
+				 "#endif\n";
+
 /* Whether an earlier method of the file has the same name. */
 static bool is_repeated(const struct model_file *file, const struct model_method *wanted)
 {
@@ -26,21 +37,34 @@ static bool is_repeated(const struct model_file *file, const struct model_method
 	return false;
 }
 
-static void print_guards(const struct print *print, const struct model_file *file,
-			 const struct model_service *service, bool begin)
+static bool is_guarded(const struct model_file *file, const struct model_method *method)
 {
-	for (size_t i = 0; i < service->n_methods; i++) {
-		const struct model_method *method = &service->methods[i];
+	return strcmp(method->lower, method->member) && !is_repeated(file, method);
+}
 
-		if (!strcmp(method->lower, method->member) || is_repeated(file, method))
-			continue;
-		fputs("#ifdef __cplusplus\n", print->stream);
-		if (begin)
-			fprintf(print->stream, "#define %s %s\n", method->lower, method->member);
-		else
-			fprintf(print->stream, "#undef %s\n", method->lower);
-		fputs("#endif\n", print->stream);
+static void print_guards(const struct print *print, const struct model_file *file, bool begin)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < file->n_services; i++) {
+		const struct model_service *service = &file->services[i];
+
+		for (size_t j = 0; j < service->n_methods; j++) {
+			const struct model_method *method = &service->methods[j];
+
+			if (!is_guarded(file, method))
+				continue;
+			if (n++ == 0)
+				fputs(begin ? guards_begin : "#ifdef __cplusplus\n", print->stream);
+			if (begin)
+				fprintf(print->stream, "#define %s %s\n", method->lower,
+					method->member);
+			else
+				fprintf(print->stream, "#undef %s\n", method->lower);
+		}
 	}
+	if (n > 0)
+		fputs(begin ? "#endif\n" : guards_end, print->stream);
 }
 
 static void print_handlers(struct print *print, struct pool *pool,
@@ -132,11 +156,9 @@ void header_print(struct print *print, struct pool *pool, const struct model_fil
 			      " * protobuf_c_message_free_unpacked(). options may be NULL.\n"
 			      " */\n"
 			      "#include \"ttrpc/ttrpc.h\"\n\n");
-	for (size_t i = 0; i < file->n_services; i++)
-		print_guards(print, file, &file->services[i], true);
+	print_guards(print, file, true);
 	print_template(print, "#include \"$b.pb-c.h\"\n");
-	for (size_t i = 0; i < file->n_services; i++)
-		print_guards(print, file, &file->services[i], false);
+	print_guards(print, file, false);
 	print_template(print, "\n#ifdef __cplusplus\nextern \"C\" {\n#endif\n");
 	for (size_t i = 0; i < file->n_services; i++)
 		print_service(print, pool, &file->services[i]);

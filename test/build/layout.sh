@@ -1,0 +1,115 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# shim/resident.ld: its lists name what there is, nobody forgot to decide about a new file, and what
+# comes out are the mappings that its head describes.
+set -u
+cd "$(dirname "$0")/../.." || exit 1
+script=shim/resident.ld
+shims=(build/containerd-shim-mote-v2 build/containerd-shim-skeleton-v2)
+status=0
+
+# Objects of libshim.a that run in short-lived processes only, or once in a resident's life.
+short_lived=(address bootstrap 'bootstrap.*' cgroup cgroup_v1.pb-c cgroup_v2.pb-c command config_json
+	delete endpoint failure fifo file flags info launch log main mount mount_plan program
+	runc_options.pb-c 'runtime*' sha256 start unmount 'worker*')
+
+# check NAME COMPLAINTS
+check() {
+	if [ -z "$2" ]; then
+		echo "ok layout.$1"
+	else
+		echo "not ok layout.$1: $(echo "$2" | tr '\n' ' ')"
+		status=1
+	fi
+}
+
+# The patterns for the members of an archive, as in "*libshim.a:task.*(.text .text.*)".
+patterns() { sed -n "s/^\t\t\*$1\.a:\([^(]*\)(.*/\1/p" $script | sort -u; }
+
+# matches_any NAME PATTERN...
+matches_any() {
+	local name=$1 pattern
+	shift
+	for pattern in "$@"; do
+		# shellcheck disable=SC2053
+		[[ $name == $pattern ]] && return 0
+	done
+	return 1
+}
+
+# A new file belongs into the script if a resident runs it all the time, else into the list above.
+decided() {
+	local object resident
+	mapfile -t resident < <(patterns libshim)
+	while read -r object; do
+		matches_any "$object" "${resident[@]}" || matches_any "${object%.o}" "${short_lived[@]}" ||
+			echo "$object is neither in $script nor in test/build/layout.sh"
+	done < <(ar t build/musl/libshim.a)
+}
+
+current() {
+	local archive pattern object found
+	for archive in libshim libttrpc libprotobuf-c; do
+		while read -r pattern; do
+			found=
+			while read -r object; do
+				matches_any "$object" "$pattern" && found=yes && break
+			done < <(ar t build/musl/$archive.a)
+			[ -n "$found" ] || echo "$archive has no $pattern"
+		done < <(patterns $archive)
+	done
+}
+
+# place FILE SECTION FUNCTION...
+place() {
+	local file=$1 section=$2 name place
+	shift 2
+	for name in "$@"; do
+		place=$(objdump -t "$file" | awk -v name="$name" '$NF == name { print $(NF - 2) }')
+		[ "$place" = "$section" ] || echo "$name of $file is in ${place:-no section}, not in $section"
+	done
+}
+
+places() {
+	local file
+	for file in "${shims[@]}"; do
+		file=build/musl/${file##*/}.debug
+		place "$file" .text.monitor monitor_run verb_handle children_collect state_write pages_forget memcpy
+		place "$file" .text.server server_main ttrpc_loop_run ttrpc_reply task_register \
+			protobuf_c_message_unpack malloc
+		place "$file" .text shim_main start_main delete_main worker_run vfprintf
+		place "$file" .bss monitor_instance
+	done
+}
+
+# Mappings of equal rights that touch each other become one.
+apart() {
+	local file kind begin size rights last next executable
+	for file in "${shims[@]}"; do
+		last='' next=0 executable=0
+		while read -r kind _ begin _ _ size rights; do
+			[ "$kind" = LOAD ] || continue
+			rights=${rights%0x*}
+			if [ "$rights" = "$last" ] && [ $((begin / 4096)) -eq $next ]; then
+				echo "two mappings of $file ($rights) meet at $begin"
+			fi
+			last=$rights
+			next=$(((begin + size + 4095) / 4096))
+			[[ $rights != *E* ]] || executable=$((executable + 1))
+		done < <(readelf -lW "$file")
+		[ $executable -eq 3 ] || echo "$file has $executable executable mappings"
+	done
+}
+
+for file in "${shims[@]}"; do
+	if [ ! -f "$file" ]; then
+		echo "not ok layout.all: $file is not there"
+		exit 1
+	fi
+done
+check decided "$(decided)"
+check current "$(current)"
+check places "$(places)"
+check apart "$(apart)"
+exit $status

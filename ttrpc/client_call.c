@@ -153,7 +153,7 @@ static void call_timer(struct ttrpc_timer *timer)
 	client_leave(client);
 }
 
-void ttrpc_cancel(struct ttrpc_cancel *cancel)
+void ttrpc_client_cancel(struct ttrpc_cancel *cancel)
 {
 	struct client_call *call = cancel->call;
 	struct ttrpc_client *client;

@@ -23,6 +23,7 @@ extern "C" {
 struct ttrpc_loop;
 struct ttrpc_handshake;
 struct ttrpc_policy;
+struct ucred; /* of <sys/socket.h>, where _GNU_SOURCE is defined */
 
 #define TTRPC_HANDSHAKE_TIME 30000000000u /* ns; where a policy has a handshake and no timeout */
 

@@ -248,7 +248,7 @@ struct ttrpc_options {
 };
 
 /* Ends the call, if there still is one, with CANCELLED and -ECANCELED; a late answer is dropped. */
-void ttrpc_cancel(struct ttrpc_cancel *cancel);
+void ttrpc_client_cancel(struct ttrpc_cancel *cancel);
 
 /*
  * How a call ended, on the client. error is 0 if the code is the server's; else no answer came and

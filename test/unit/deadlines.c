@@ -50,13 +50,13 @@ TEST(cancel_frees_the_slot_at_once_and_drops_the_late_answer)
 		  0);
 	settle(&ends.fixture);
 	ASSERT_EQ(calls_left(ends.client), 1);
-	ttrpc_cancel(&cancel);
+	ttrpc_client_cancel(&cancel);
 	ASSERT_EQ(outcome.n, 1);
 	ASSERT_EQ(outcome.status.code, TTRPC_CANCELLED);
 	ASSERT_EQ(outcome.status.error, -ECANCELED);
 	ASSERT_EQ(calls_left(ends.client), 0);
 	ASSERT(!cancel.call);
-	ttrpc_cancel(&cancel);
+	ttrpc_client_cancel(&cancel);
 	ASSERT_EQ(outcome.n, 1);
 	ttrpc_reply(ends.fixture.parked[0], &any.base);
 	settle(&ends.fixture);

@@ -19,14 +19,16 @@
 #include <sys/stat.h>
 #include <time.h>
 
-#define BUSY_RETRIES 50 /* of a whole tree: 2.5 s, of the 5 that containerd gives to `delete` */
+#include "ttrpc/loop.h"
+
+#define BUSY_NANOSECONDS UINT64_C(2500000000) /* of the 5 s that containerd gives to `delete` */
 #define BUSY_PAUSE_NANOSECONDS (50 * 1000 * 1000)
 #define ROUNDS_MAX                                                                                 \
 	16 /* of reading the list; above: refused, somebody mounts as fast as we unmount */
 
 struct unmounting {
 	const char *folder; /* without a link in its path */
-	int retries;        /* that are left */
+	uint64_t deadline;  /* until then what is busy is tried again */
 	bool busy;          /* something had to be detached */
 	bool left;          /* the last round found something */
 };
@@ -145,7 +147,7 @@ static int unmount_one(struct unmounting *unmounting, const char *path)
 	static const struct timespec pause = {.tv_nsec = BUSY_PAUSE_NANOSECONDS};
 	int r = umount2(path, UMOUNT_NOFOLLOW) < 0 ? -errno : 0;
 
-	for (; r == -EBUSY && unmounting->retries > 0; unmounting->retries--) {
+	while (r == -EBUSY && ttrpc_now() < unmounting->deadline) {
 		nanosleep(&pause, NULL);
 		r = umount2(path, UMOUNT_NOFOLLOW) < 0 ? -errno : 0;
 	}
@@ -188,7 +190,8 @@ static int real_folder(const char *folder, char *path)
 int unmount_tree(const char *folder, bool *ret_busy, struct failure *ret_failure)
 {
 	char path[PATH_MAX];
-	struct unmounting unmounting = {.folder = path, .retries = BUSY_RETRIES, .left = true};
+	struct unmounting unmounting = {
+		.folder = path, .deadline = ttrpc_now() + BUSY_NANOSECONDS, .left = true};
 	int r = real_folder(folder, path);
 
 	if (r == -ENOENT)

@@ -166,7 +166,6 @@ TEST(delete_waits_for_output_until_its_deadline)
 	call_check(&call, TTRPC_OK, "");
 	ASSERT_EQ(call_number(&call, "exit_status"), 7);
 	ASSERT(ttrpc_now() - before >= SECOND);
-	ASSERT(ttrpc_now() - before < 2 * SECOND);
 	call_free(&call);
 	ASSERT_EQ(kill(holder, 0), 0);
 	read_all(streams.output, "out\n");

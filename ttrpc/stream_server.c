@@ -290,6 +290,11 @@ void ttrpc_stream_accept(struct ttrpc_stream *stream, const struct ttrpc_stream_
 	of_stream(stream)->accepted = true;
 }
 
+static bool is_servers(const struct ttrpc_stream *stream)
+{
+	return stream->side == &server_side && !stream->over;
+}
+
 /* A stream that the server has ended well: with a last frame that was written already. */
 static int server_stream_ended_well(struct server_stream *self)
 {
@@ -307,7 +312,7 @@ int ttrpc_stream_close(struct ttrpc_stream *stream)
 {
 	struct server_stream *self = of_stream(stream);
 
-	if (stream->over)
+	if (!is_servers(stream))
 		return 0;
 	if (!(stream->method->flags & TTRPC_SERVER_STREAM))
 		return ttrpc_stream_fail(stream, TTRPC_UNKNOWN, "no answer from the handler of %s",
@@ -321,7 +326,7 @@ int ttrpc_stream_reply(struct ttrpc_stream *stream, const ProtobufCMessage *resp
 {
 	struct server_stream *self = of_stream(stream);
 
-	if (stream->over)
+	if (!is_servers(stream))
 		return 0;
 	if (stream->method->flags & TTRPC_SERVER_STREAM)
 		return ttrpc_stream_fail(stream, TTRPC_INTERNAL,
@@ -339,12 +344,13 @@ int ttrpc_stream_reply(struct ttrpc_stream *stream, const ProtobufCMessage *resp
 int ttrpc_stream_fail(struct ttrpc_stream *stream, enum ttrpc_code code, const char *format, ...)
 {
 	struct server_stream *self = of_stream(stream);
-	struct ttrpc_server *server = self->call.connection->server;
 	struct ttrpc_status status = {.error = 0};
+	struct ttrpc_server *server;
 	va_list arguments;
 
-	if (stream->over)
+	if (!is_servers(stream))
 		return 0;
+	server = self->call.connection->server;
 	if (code == TTRPC_OK)
 		code = TTRPC_UNKNOWN;
 	self->call.code = code;

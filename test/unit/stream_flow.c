@@ -209,7 +209,6 @@ TEST(saturation_by_a_client_that_stops_reading)
 {
 	static uint8_t bytes[4096];
 	struct heard quick = {.answer = 0};
-	struct frame frame;
 	struct flow flow;
 	size_t size, sent = 0, received = 0;
 	int fd;
@@ -254,39 +253,59 @@ TEST(saturation_by_a_client_that_stops_reading)
 		settle(&flow.fixture);
 	}
 	ASSERT_EQ(received / size, sent / size);
-	(void)frame;
 	close(fd);
 	flow_deinit(&flow);
 }
 
-/* Streams that all want to send share the connection. */
+static void keep_sending(struct ttrpc_stream *stream)
+{
+	size_t *sent = ttrpc_stream_userdata(stream);
+
+	while (number_send(stream, 1, 2000) == 0)
+		++*sent;
+}
+
+/* Streams that all want to send without end share the connection. */
 TEST(writers_take_turns)
 {
-	struct heard heard[8];
-	struct flow flow;
-	size_t least = SIZE_MAX, most = 0;
+	static const struct ttrpc_stream_events events = {.writable = keep_sending};
+	static char sink[16384];
+	size_t sent[8] = {0}, least = SIZE_MAX, most = 0;
+	struct ttrpc_stream *streams[8];
+	struct ttrpc_client *client;
+	struct ttrpc_limits limits;
+	struct fixture fixture;
+	int fds[2];
 
-	memset(heard, 0, sizeof(heard));
-	flow_init(&flow);
-	flow.fixture.server->limits.send_queue = 20000;
+	stream_fixture_init(&fixture);
+	ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds), 0);
+	ASSERT_EQ(ttrpc_client_new(&fixture.loop, fds[0], &client), 0);
+	ttrpc_limits_init(&limits);
+	limits.send_queue = 20000;
+	ASSERT_EQ(ttrpc_client_set_limits(client, &limits), 0);
 	for (int i = 0; i < 8; i++) {
-		ASSERT_EQ(stream_start(flow.client, "Talk", NULL, 0, &heard[i]), 0);
-		heard[i].in_order = true;
-		for (int k = 0; k < 500; k++)
-			while (number_send(heard[i].stream, k, 2000) == -EAGAIN)
-				ttrpc_loop_dispatch(&flow.fixture.loop, 0);
+		ASSERT_EQ(ttrpc_stream_open(client, &stream_service, stream_method("Talk"), NULL,
+					    NULL, &events, NULL, &sent[i], &streams[i]),
+			  0);
+		keep_sending(streams[i]);
 	}
-	while (heard[0].n_messages < 500)
-		ASSERT_EQ(ttrpc_loop_dispatch(&flow.fixture.loop, -1), 0);
+	/* The first had the socket's whole buffer to itself; what counts is what comes then. */
+	memset(sent, 0, sizeof(sent));
+	for (size_t received = 0; received < 4u << 20;) {
+		ssize_t n = recv(fds[1], sink, sizeof(sink), 0);
+
+		received += n > 0 ? (size_t)n : 0;
+		ASSERT_EQ(ttrpc_loop_dispatch(&fixture.loop, 0), 0);
+	}
 	for (int i = 0; i < 8; i++) {
-		while (heard[i].n_messages < 500)
-			ASSERT_EQ(ttrpc_loop_dispatch(&flow.fixture.loop, -1), 0);
-		least = heard[i].n_messages < least ? heard[i].n_messages : least;
-		most = heard[i].n_messages > most ? heard[i].n_messages : most;
+		least = sent[i] < least ? sent[i] : least;
+		most = sent[i] > most ? sent[i] : most;
 	}
-	ASSERT_EQ(least, 500);
-	ASSERT_EQ(most, 500);
-	flow_deinit(&flow);
+	ASSERT(most > 100);
+	ASSERT(least >= most / 2);
+	ttrpc_client_free(client);
+	close(fds[1]);
+	fixture_deinit(&fixture);
 }
 
 TEST(a_hundred_streams_at_once)

@@ -7,6 +7,8 @@
 
 #include <stdlib.h>
 
+#include "ttrpc/cache.h"
+
 #define ARENA_ALIGN 16u
 
 struct arena_chunk {
@@ -53,7 +55,7 @@ void arena_reset(struct arena *arena)
 			free(arena->kept);
 			arena->kept = chunk;
 		} else {
-			free(chunk);
+			cache_free(arena->cache, chunk, sizeof(*chunk) + chunk->size);
 		}
 	}
 	arena->at = arena->first;
@@ -80,10 +82,10 @@ static bool arena_grow(struct arena *arena, size_t size)
 
 		if (want < size)
 			want = size;
-		chunk = malloc(sizeof(*chunk) + want);
+		chunk = cache_alloc(arena->cache, sizeof(*chunk) + want, &want);
 		if (!chunk)
 			return false;
-		chunk->size = want;
+		chunk->size = want - sizeof(*chunk);
 	}
 	chunk->next = arena->chunks;
 	arena->chunks = chunk;

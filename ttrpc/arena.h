@@ -20,10 +20,12 @@
 #define ARENA_STACK_MAX (64u << 10) /* of one decode; some fifty levels of nesting */
 
 struct arena_chunk;
+struct cache_owner;
 
 struct arena {
 	ProtobufCAllocator allocator;
-	uint8_t *first; /* the owner's bytes */
+	struct cache_owner *cache; /* for large chunks; NULL: none */
+	uint8_t *first;            /* the owner's bytes */
 	size_t first_size;
 	struct arena_chunk *chunks; /* the newest one first; NULL: only first is in use */
 	struct arena_chunk *kept;   /* for reuse */

@@ -15,74 +15,6 @@
 #include <string.h>
 
 #include "ttrpc/server.h"
-#include "ttrpc/text.h"
-
-/* ---- sending ---- */
-
-static uint8_t *write_header(uint8_t *at, uint32_t id, size_t length)
-{
-	const struct frame frame = {
-		.length = (uint32_t)length,
-		.id = id,
-		.type = FRAME_RESPONSE,
-	};
-
-	frame_header_write(at, &frame);
-	return at + FRAME_HEADER_SIZE;
-}
-
-void call_send_status(struct connection *connection, uint32_t id, enum ttrpc_code code,
-		      const char *format, va_list arguments)
-{
-	size_t text_size, size;
-	uint8_t *start, *text;
-	va_list again;
-
-	va_copy(again, arguments);
-	text_size = text_format(NULL, 0, format, again);
-	va_end(again);
-	if (text_size > TTRPC_STATUS_TEXT_MAX)
-		text_size = TTRPC_STATUS_TEXT_MAX;
-
-	size = envelope_status_size(code, text_size);
-	/* One more for the formatter's NUL. */
-	start = conn_reserve(&connection->conn, FRAME_HEADER_SIZE + size + 1);
-	if (!start)
-		return;
-	text = start + FRAME_HEADER_SIZE + (size - text_size);
-	text_format((char *)text, text_size + 1, format, arguments);
-	/*
-	 * A text that isn't UTF-8, also one that was cut inside a character, would cost the peer
-	 * the code.
-	 */
-	text_repair_utf8((char *)text, text_size);
-	write_header(start, id, size);
-	envelope_status_write(start + FRAME_HEADER_SIZE, code, text_size);
-	conn_commit(&connection->conn, FRAME_HEADER_SIZE + size);
-}
-
-static bool call_send_reply(struct ttrpc_call *call, const ProtobufCMessage *response)
-{
-	struct connection *connection = call->connection;
-	size_t payload_size = protobuf_c_message_get_packed_size(response);
-	size_t size = envelope_reply_size(payload_size);
-	uint32_t limit = connection->server->limits.message;
-	uint8_t *start, *payload;
-
-	if (size > limit) {
-		ttrpc_fail(call, TTRPC_RESOURCE_EXHAUSTED,
-			   "answer of %zu bytes is above the limit of %u", size, limit);
-		return false;
-	}
-	start = conn_reserve(&connection->conn, FRAME_HEADER_SIZE + size);
-	if (start) {
-		payload = write_header(start, call->id, size);
-		payload = envelope_reply_write(payload, payload_size);
-		protobuf_c_message_pack(response, payload);
-		conn_commit(&connection->conn, FRAME_HEADER_SIZE + size);
-	}
-	return true;
-}
 
 /* ---- life ---- */
 
@@ -110,28 +42,83 @@ static void call_free(struct ttrpc_call *call)
 	server->n_spare_calls++;
 }
 
-/* Nothing is owed for it any more. Whoever calls this frees it, unless it is running. */
-static void call_finish(struct ttrpc_call *call)
+void call_see(const struct ttrpc_call *call, bool out, const ProtobufCMessage *message)
 {
-	call->done = true;
-	ttrpc_timer_clear(&call->timer);
-	list_remove(&call->link);
-	call->connection->n_calls--;
+	if (call->intercept)
+		call->connection->server->hooks->message(call->intercept, out, message);
 }
 
-void call_cancel(struct ttrpc_call *call)
+void call_end_intercept(struct ttrpc_call *call)
 {
-	call_finish(call);
-	if (call->taken && call->cancelled)
+	const struct ttrpc_status status = {.code = call->code, .error = call->error};
+	struct intercept *intercept = call->intercept;
+
+	call->intercept = NULL;
+	if (intercept)
+		call->connection->server->hooks->end(intercept, &status);
+}
+
+int call_intercept(struct ttrpc_call *call, const ProtobufCMessage *message)
+{
+	const struct ttrpc_server *server = call->connection->server;
+	struct ttrpc_options options = {.timeout = 0};
+	uint64_t timeout = call->deadline ? (uint64_t)call->request->timeout : 0;
+	int error;
+
+	if (!server->hooks)
+		return 0;
+	error = server->hooks->begin(server->chain, call->entry->service->name, call->method,
+				     server->hooks->of_call(call), timeout, call, &call->intercept);
+	if (error < 0)
+		return error;
+	server->hooks->result(call->intercept, &options);
+	if (options.timeout != timeout)
+		call->deadline = options.timeout ? ttrpc_now() + options.timeout : 0;
+	if (message && !call->done)
+		call_see(call, false, message);
+	return 0;
+}
+
+/* Whoever calls this frees it, unless it is running. */
+void call_finish(struct ttrpc_call *call)
+{
+	struct ttrpc_server *server = call->connection->server;
+
+	call->done = true;
+	/* While it runs the interceptors may still be beginning. */
+	if (call->intercept && !call->running)
+		call_end_intercept(call);
+	ttrpc_timer_clear(&call->timer);
+	connection_remove(call->connection, call);
+	server_progress(server);
+}
+
+static void call_tell(struct ttrpc_call *call, int error)
+{
+	call->error = error;
+	if (call->taken && call->cancelled && !call->expired)
 		call->cancelled(call, call->userdata);
+}
+
+void call_cancel(struct ttrpc_call *call, enum ttrpc_code code, int error)
+{
+	call->code = code;
+	call->error = error;
+	call_finish(call);
+	if (call->method->streams) {
+		call->method->streams->cancel(call, code);
+		return;
+	}
+	call_tell(call, error);
 	if (!call->running)
 		call_free(call);
 }
 
-void call_cancel_all(struct connection *connection)
+void call_cancel_all(struct connection *connection, int error)
 {
 	while (!list_empty(&connection->calls))
-		call_cancel(container_of(connection->calls.next, struct ttrpc_call, link));
+		call_cancel(container_of(connection->calls.next, struct ttrpc_call, link),
+			    TTRPC_CANCELLED, error);
 }
 
 static void call_expired(struct ttrpc_timer *timer)
@@ -140,9 +127,19 @@ static void call_expired(struct ttrpc_timer *timer)
 	struct ttrpc_server *server = call->connection->server;
 
 	server_enter(server);
-	connection_refuse(call->connection, call->id, TTRPC_DEADLINE_EXCEEDED,
-			  "context deadline exceeded");
+	if (server->lenient && !call->method->streams) {
+		call_tell(call, -ETIMEDOUT);
+		call->expired = true;
+	} else {
+		connection_refuse(call->connection, call->id, TTRPC_DEADLINE_EXCEEDED,
+				  "context deadline exceeded");
+	}
 	server_leave(server);
+}
+
+void call_set_timer(struct ttrpc_call *call)
+{
+	ttrpc_timer_set(call->connection->server->loop, &call->timer, call->deadline, call_expired);
 }
 
 /* ---- running ---- */
@@ -163,7 +160,7 @@ static const struct ttrpc_method *find_method(const struct ttrpc_service *servic
 static bool call_parse(struct connection *connection, const struct frame *frame,
 		       struct envelope_request *ret_request)
 {
-	const struct server_limits *limits = &connection->server->limits;
+	const struct ttrpc_limits *limits = &connection->server->limits;
 	struct slice envelope = {frame->data, frame->length};
 	int error = envelope_request_parse(envelope, limits->metadata, ret_request);
 
@@ -173,6 +170,12 @@ static bool call_parse(struct connection *connection, const struct frame *frame,
 	else if (error < 0)
 		connection_refuse(connection, frame->id, TTRPC_INVALID_ARGUMENT,
 				  "unmarshal request: malformed envelope");
+	else if (ret_request->metadata_size > limits->metadata_bytes)
+		connection_refuse(connection, frame->id, TTRPC_RESOURCE_EXHAUSTED,
+				  "more than %zu bytes of metadata", limits->metadata_bytes);
+	else if (connection->server->shutdown)
+		connection_refuse(connection, frame->id, TTRPC_UNAVAILABLE,
+				  "server is shutting down");
 	else if (ret_request->timeout < 0)
 		connection_refuse(connection, frame->id, TTRPC_DEADLINE_EXCEEDED,
 				  "context deadline exceeded");
@@ -185,6 +188,14 @@ static bool call_parse(struct connection *connection, const struct frame *frame,
 static int name_length(struct slice name)
 {
 	return name.size < TTRPC_STATUS_TEXT_MAX ? (int)name.size : (int)TTRPC_STATUS_TEXT_MAX;
+}
+
+/* A client's table may name no code at all, and one for unary calls only none for streams. */
+static bool method_is_served(const struct ttrpc_method *method)
+{
+	if (method->flags & (TTRPC_CLIENT_STREAM | TTRPC_SERVER_STREAM))
+		return method->streams && method->open;
+	return method->dispatch;
 }
 
 static bool call_find(struct connection *connection, uint32_t id,
@@ -202,7 +213,7 @@ static bool call_find(struct connection *connection, uint32_t id,
 		return false;
 	}
 	method = find_method(entry->service, request->method);
-	if (!method || method->flags & (TTRPC_CLIENT_STREAM | TTRPC_SERVER_STREAM)) {
+	if (!method || !method_is_served(method)) {
 		connection_refuse(connection, id, TTRPC_UNIMPLEMENTED, "method %.*s",
 				  name_length(request->method), (const char *)request->method.data);
 		return false;
@@ -212,8 +223,8 @@ static bool call_find(struct connection *connection, uint32_t id,
 	return true;
 }
 
-static ProtobufCMessage *call_decode(struct connection *connection, uint32_t id,
-				     const struct ttrpc_method *method, struct slice payload)
+ProtobufCMessage *call_decode(struct connection *connection, uint32_t id,
+			      const struct ttrpc_method *method, struct slice payload)
 {
 	struct arena *arena = &connection->server->arena;
 	ProtobufCMessage *message;
@@ -230,26 +241,30 @@ static ProtobufCMessage *call_decode(struct connection *connection, uint32_t id,
 	return message;
 }
 
-static void call_init(struct ttrpc_call *call, struct connection *connection, uint32_t id,
-		      const struct envelope_request *request)
+void call_init(struct ttrpc_call *call, struct connection *connection, uint32_t id,
+	       const struct envelope_request *request, const struct service_entry *entry,
+	       const struct ttrpc_method *method)
 {
 	*call = (struct ttrpc_call){
 		.connection = connection,
+		.entry = entry,
+		.method = method,
 		.request = request,
 		.id = id,
 		.running = true,
 	};
 	if (request->timeout > 0)
 		call->deadline = ttrpc_now() + (uint64_t)request->timeout;
-	list_append(&connection->calls, &call->link);
-	connection->n_calls++;
+	connection_insert(connection, call);
 }
 
 /* Calls the handler, and answers where the handler didn't. */
 static void call_dispatch(struct ttrpc_call *call, const ProtobufCMessage *message)
 {
-	int error = call->method->dispatch(call->entry->handlers, call, message);
+	int error = call_intercept(call, message);
 
+	if (error == 0 && !call->done)
+		error = call->method->dispatch(call->entry->handlers, call, message);
 	if (call->done)
 		return;
 	if (error == -ENOSYS)
@@ -261,38 +276,55 @@ static void call_dispatch(struct ttrpc_call *call, const ProtobufCMessage *messa
 			   call->method->name);
 }
 
-void call_run(struct connection *connection, const struct frame *frame)
+static void call_run_unary(struct connection *connection, uint32_t id,
+			   const struct envelope_request *request,
+			   const struct service_entry *entry, const struct ttrpc_method *method)
 {
 	struct ttrpc_server *server = connection->server;
-	const struct service_entry *entry;
-	const struct ttrpc_method *method;
-	struct envelope_request request;
-	ProtobufCMessage *message;
-	struct ttrpc_call *call;
+	ProtobufCMessage *message = call_decode(connection, id, method, request->payload);
+	struct ttrpc_call *call = message ? call_new(server) : NULL;
 
-	if (!call_parse(connection, frame, &request) ||
-	    !call_find(connection, frame->id, &request, &entry, &method))
-		return;
-	message = call_decode(connection, frame->id, method, request.payload);
-	call = message ? call_new(server) : NULL;
 	if (call) {
-		call_init(call, connection, frame->id, &request);
-		call->entry = entry;
-		call->method = method;
+		call_init(call, connection, id, request, entry, method);
 		call_dispatch(call, message);
 		call->running = false;
 		call->request = NULL;
-		if (call->done)
+		if (call->done) {
+			call_end_intercept(call);
 			call_free(call);
-		else if (call->deadline)
-			ttrpc_timer_set(server->loop, &call->timer, call->deadline, call_expired);
+		} else if (call->deadline) {
+			call_set_timer(call);
+		}
 	} else if (message) {
-		connection_refuse(connection, frame->id, TTRPC_RESOURCE_EXHAUSTED, "out of memory");
+		connection_refuse(connection, id, TTRPC_RESOURCE_EXHAUSTED, "out of memory");
 	}
 	arena_reset(&server->arena);
 }
 
+void call_run(struct connection *connection, const struct frame *frame)
+{
+	const struct service_entry *entry;
+	const struct ttrpc_method *method;
+	struct envelope_request request;
+
+	if (!call_parse(connection, frame, &request) ||
+	    !call_find(connection, frame->id, &request, &entry, &method))
+		return;
+	if (method->streams)
+		method->streams->run(connection, frame, &request, entry, method);
+	else
+		call_run_unary(connection, frame->id, &request, entry, method);
+}
+
 /* ---- for handlers ---- */
+
+int call_answered(struct ttrpc_call *call)
+{
+	call_finish(call);
+	if (!call->running)
+		call_free(call);
+	return 0;
+}
 
 int ttrpc_reply(struct ttrpc_call *call, const ProtobufCMessage *response)
 {
@@ -301,12 +333,10 @@ int ttrpc_reply(struct ttrpc_call *call, const ProtobufCMessage *response)
 	if (!response)
 		return ttrpc_fail(call, TTRPC_UNKNOWN, "no message in the answer of %s",
 				  call->method->name);
-	if (!call_send_reply(call, response))
-		return 0;
-	call_finish(call);
-	if (!call->running)
-		call_free(call);
-	return 0;
+	call_see(call, true, response);
+	if (!answer_reply(call->connection, call->id, response))
+		call->code = TTRPC_RESOURCE_EXHAUSTED;
+	return call_answered(call);
 }
 
 int ttrpc_fail(struct ttrpc_call *call, enum ttrpc_code code, const char *format, ...)
@@ -315,14 +345,16 @@ int ttrpc_fail(struct ttrpc_call *call, enum ttrpc_code code, const char *format
 
 	if (call->done)
 		return 0;
+	call->code = code == TTRPC_OK ? TTRPC_UNKNOWN : code;
 	va_start(arguments, format);
-	call_send_status(call->connection, call->id, code == TTRPC_OK ? TTRPC_UNKNOWN : code,
-			 format, arguments);
+	answer_status(call->connection, call->id, call->code, format, arguments);
 	va_end(arguments);
-	call_finish(call);
-	if (!call->running)
-		call_free(call);
-	return 0;
+	return call_answered(call);
+}
+
+int ttrpc_call_error(const struct ttrpc_call *call)
+{
+	return call->error;
 }
 
 void ttrpc_call_take(struct ttrpc_call *call, ttrpc_cancel_fn cancelled, void *userdata)
@@ -352,6 +384,22 @@ struct ucred ttrpc_call_peer(const struct ttrpc_call *call)
 	return call->connection->peer;
 }
 
+void *ttrpc_call_connection_data(const struct ttrpc_call *call)
+{
+	return call->connection->data;
+}
+
+void ttrpc_call_set_connection_data(struct ttrpc_call *call, void *data,
+				    void (*release)(void *data))
+{
+	struct connection *connection = call->connection;
+
+	if (connection->release && connection->data != data)
+		connection->release(connection->data);
+	connection->data = data;
+	connection->release = release;
+}
+
 const void *ttrpc_call_payload(const struct ttrpc_call *call, size_t *ret_size)
 {
 	if (!call->request)
@@ -365,6 +413,8 @@ const char *ttrpc_call_metadata(const struct ttrpc_call *call, const char *key)
 	struct slice value;
 	char *copy;
 
+	if (call->intercept)
+		return call->connection->server->hooks->find(call->intercept, key);
 	if (!call->request || !envelope_metadata(call->request, key, &value))
 		return NULL;
 	copy = arena_alloc(&call->connection->server->arena, value.size + 1);

@@ -12,8 +12,13 @@
 #include "ttrpc/arena.h"
 #include "ttrpc/conn.h"
 #include "ttrpc/envelope.h"
+#include "ttrpc/hooks.h"
 #include "ttrpc/list.h"
+#include "ttrpc/status.h"
 #include "ttrpc/ttrpc.h"
+
+struct client_call;
+struct stream_pool;
 
 #define CLIENT_BUCKETS 16u
 #define CLIENT_SPARE_CALLS_MAX 64u
@@ -22,14 +27,26 @@
 #define CLIENT_OUTPUT_SIZE 1024u
 #define CLIENT_ARENA_SIZE 512u
 
+/* How calls that are streams differ. */
+struct client_streams {
+	void (*frame)(struct client_call *call, const struct frame *frame);
+	/* The call has left the table. */
+	void (*end)(struct client_call *call, const struct ttrpc_status *status);
+	void (*free)(struct ttrpc_client *client); /* those that have, and wait for their users */
+};
+
 struct client_call {
 	struct ttrpc_timer timer; /* the deadline; for a call that failed before it was sent: now */
 	struct list link;
 	struct ttrpc_client *client;
 	const struct ttrpc_method *method;
+	const struct client_streams *streams; /* NULL: a unary call */
+	struct ttrpc_cancel *cancel;
+	struct intercept *intercept; /* NULL: nobody looks */
 	ttrpc_done_fn done;
 	void *userdata;
 	uint64_t deadline;    /* 0: none */
+	size_t size;          /* of the request */
 	uint32_t id;          /* 0: not sent */
 	bool on_heap;         /* the response is the caller's: it doesn't go to the arena */
 	enum ttrpc_code code; /* why it was not sent */
@@ -46,8 +63,17 @@ struct ttrpc_client {
 	uint32_t n_spare_calls;
 	void (*on_close)(void *userdata, int error);
 	void *on_close_userdata;
+	struct ttrpc_limits limits;
+	struct ttrpc_statistics *statistics;
+	struct stream_pool *pool; /* NULL: no stream yet */
+	const struct client_streams *streams;
+	const struct intercept_hooks *hooks; /* NULL: no interceptors */
+	struct intercept_chain *chain;
+	void *details; /* of the last call that blocked */
 	unsigned busy;
 	bool closed; /* its calls were ended */
+	bool local;  /* by us */
+	bool middle; /* of a frame */
 	bool doomed;
 
 	struct arena arena;
@@ -66,11 +92,34 @@ void client_check(struct ttrpc_client *client);
 /* The error that new calls get; 0: none. */
 int client_error(const struct ttrpc_client *client);
 
+/* What comes for a call is being handled: its memory is in use. */
+bool client_is_inside(const struct ttrpc_client *client);
+
 /* Sends request, or has it fail later; negative errno: there will be no answer. */
 int client_call_start(struct ttrpc_client *client, const struct ttrpc_service *service,
 		      const struct ttrpc_method *method, const struct ttrpc_options *options,
 		      const ProtobufCMessage *request, bool on_heap, ttrpc_done_fn done,
 		      void *userdata, struct client_call **ret_call);
+
+/*
+ * Parts of it, for streams. Sends the request of call (NULL: none); call->id is 0 afterwards, and
+ * call->error says why, if it can't be.
+ */
+int client_call_check(const struct ttrpc_client *client);
+int client_call_send(struct client_call *call, const struct ttrpc_service *service,
+		     const struct ttrpc_options *given, const ProtobufCMessage *request,
+		     uint8_t flags);
+
+/* What interceptors see of it. */
+void client_call_see(const struct client_call *call, bool out, const ProtobufCMessage *message);
+void client_call_end_intercept(struct client_call *call, const struct ttrpc_status *status);
+
+/* Takes the call out of the table; a frame for it that comes later is late. */
+void client_call_forget(struct client_call *call);
+void client_call_count(struct ttrpc_client *client, enum ttrpc_code code);
+
+/* The status of an answer that isn't OK; the text and the details are the frame's. */
+void client_call_status(struct ttrpc_status *status, const struct envelope_response *answer);
 
 void client_call_frame(struct ttrpc_client *client, const struct frame *frame);
 void client_call_expire(struct client_call *call);

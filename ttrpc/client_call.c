@@ -12,7 +12,6 @@
 #include <string.h>
 
 #include "ttrpc/client.h"
-#include "ttrpc/text.h"
 
 static struct list *call_bucket(struct ttrpc_client *client, uint32_t id)
 {
@@ -68,38 +67,50 @@ void client_call_free_spares(struct ttrpc_client *client)
 
 /* ---- the end ---- */
 
-static void status_set(struct ttrpc_status *status, enum ttrpc_code code, int error,
-		       const void *text, size_t size)
+void client_call_count(struct ttrpc_client *client, enum ttrpc_code code)
 {
-	status->code = code;
-	status->error = error;
-	if (size >= sizeof(status->text))
-		size = text_cut_utf8(text, sizeof(status->text) - 1);
-	if (size > 0)
-		memcpy(status->text, text, size);
-	status->text[size] = '\0';
+	if (client->statistics)
+		client->statistics
+			->calls[(unsigned)code <= TTRPC_UNAUTHENTICATED ? code : TTRPC_UNKNOWN]++;
 }
 
-static void status_format(struct ttrpc_status *status, enum ttrpc_code code, int error,
-			  const char *format, ...) __attribute__((format(printf, 4, 5)));
-
-static void status_format(struct ttrpc_status *status, enum ttrpc_code code, int error,
-			  const char *format, ...)
+void client_call_see(const struct client_call *call, bool out, const ProtobufCMessage *message)
 {
-	va_list arguments;
+	if (call->intercept)
+		call->client->hooks->message(call->intercept, out, message);
+}
 
-	status->code = code;
-	status->error = error;
-	va_start(arguments, format);
-	text_format(status->text, sizeof(status->text), format, arguments);
-	va_end(arguments);
+void client_call_end_intercept(struct client_call *call, const struct ttrpc_status *status)
+{
+	struct intercept *intercept = call->intercept;
+
+	call->intercept = NULL;
+	if (intercept)
+		call->client->hooks->end(intercept, status);
+}
+
+void client_call_forget(struct client_call *call)
+{
+	ttrpc_timer_clear(&call->timer);
+	list_remove(&call->link);
+	call->id = 0;
+	if (call->cancel)
+		call->cancel->call = NULL;
+	call->cancel = NULL;
 }
 
 static void call_end(struct client_call *call, const struct ttrpc_status *status,
 		     const ProtobufCMessage *response)
 {
-	ttrpc_timer_clear(&call->timer);
-	list_remove(&call->link);
+	client_call_count(call->client, status->code);
+	client_call_forget(call);
+	if (call->streams) {
+		call->streams->end(call, status);
+		return;
+	}
+	if (response)
+		client_call_see(call, false, response);
+	client_call_end_intercept(call, status);
 	call->done(call->userdata, status, response);
 	call_free(call);
 }
@@ -124,9 +135,11 @@ void client_call_expire(struct client_call *call)
 	else if (call->error == -EMSGSIZE)
 		status_format(&status, call->code, call->error,
 			      "request of %llu bytes is above the limit of %u",
-			      (unsigned long long)call->deadline, call->client->conn.reader.limit);
-	else
+			      (unsigned long long)call->size, call->client->conn.reader.limit);
+	else if (call->error == -EOVERFLOW)
 		status_format(&status, call->code, call->error, "stream ids ran out");
+	else
+		status_format(&status, call->code, call->error, "%s", strerror(-call->error));
 	call_end(call, &status, NULL);
 }
 
@@ -140,7 +153,29 @@ static void call_timer(struct ttrpc_timer *timer)
 	client_leave(client);
 }
 
+void ttrpc_client_cancel(struct ttrpc_cancel *cancel)
+{
+	struct client_call *call = cancel->call;
+	struct ttrpc_client *client;
+	struct ttrpc_status status;
+
+	if (!call)
+		return;
+	client = call->client;
+	status_format(&status, TTRPC_CANCELLED, -ECANCELED, "context canceled");
+	client_enter(client);
+	call_end(call, &status, NULL);
+	client_leave(client);
+}
+
 /* ---- answers ---- */
+
+void client_call_status(struct ttrpc_status *status, const struct envelope_response *answer)
+{
+	status_set(status, (enum ttrpc_code)answer->code, 0, answer->text.data, answer->text.size);
+	status->details = answer->status.data;
+	status->details_size = answer->status.size;
+}
 
 static ProtobufCMessage *call_decode(struct client_call *call, struct slice payload)
 {
@@ -155,11 +190,12 @@ static void call_answer(struct client_call *call, const struct envelope_response
 {
 	struct ttrpc_status status = {.code = TTRPC_OK};
 	ProtobufCMessage *response = NULL;
-	struct arena *arena = &call->client->arena;
+	struct ttrpc_client *client = call->client;
+	struct arena *arena = &client->arena;
 
+	arena->limit = client->limits.decoded;
 	if (answer->code != 0) {
-		status_set(&status, (enum ttrpc_code)answer->code, 0, answer->text.data,
-			   answer->text.size);
+		client_call_status(&status, answer);
 	} else {
 		response = call_decode(call, answer->payload);
 		if (!response && arena->exceeded)
@@ -170,8 +206,10 @@ static void call_answer(struct client_call *call, const struct envelope_response
 			status_format(&status, TTRPC_INTERNAL, -EBADMSG,
 				      "malformed %s in the answer", call->method->output->name);
 	}
+	client_enter(client);
 	call_end(call, &status, response);
 	arena_reset(arena);
+	client_leave(client);
 }
 
 void client_call_frame(struct ttrpc_client *client, const struct frame *frame)
@@ -183,6 +221,12 @@ void client_call_frame(struct ttrpc_client *client, const struct frame *frame)
 
 	if (!call) {
 		client->n_late++;
+		if (client->statistics)
+			client->statistics->late++;
+		return;
+	}
+	if (call->streams) {
+		call->streams->frame(call, frame);
 		return;
 	}
 	if (frame->oversize)
@@ -210,13 +254,14 @@ static int64_t timeout_clamp(uint64_t timeout)
 }
 
 static int call_write(struct client_call *call, const struct envelope_call *envelope, size_t size,
-		      const ProtobufCMessage *request)
+		      const ProtobufCMessage *request, uint8_t flags)
 {
 	struct ttrpc_client *client = call->client;
 	const struct frame frame = {
 		.length = (uint32_t)size,
 		.id = (uint32_t)client->next_id,
 		.type = FRAME_REQUEST,
+		.flags = flags,
 	};
 	uint8_t *start = conn_reserve(&client->conn, FRAME_HEADER_SIZE + size);
 	uint8_t *payload;
@@ -239,7 +284,7 @@ static bool call_is_unsendable(struct client_call *call, size_t size)
 	if (size > call->client->conn.reader.limit) {
 		call->code = TTRPC_RESOURCE_EXHAUSTED;
 		call->error = -EMSGSIZE;
-		call->deadline = size;
+		call->size = size;
 	} else if (call->client->next_id > UINT32_MAX) {
 		call->code = TTRPC_UNAVAILABLE;
 		call->error = -EOVERFLOW;
@@ -249,32 +294,86 @@ static bool call_is_unsendable(struct client_call *call, size_t size)
 	return true;
 }
 
-static int call_send(struct client_call *call, const struct ttrpc_service *service,
-		     const struct ttrpc_options *options, const ProtobufCMessage *request)
+/* False: an interceptor said no, and the call can't be sent. */
+static bool call_intercept(struct client_call *call, const struct ttrpc_service *service,
+			   const ProtobufCMessage *request, struct ttrpc_options *options)
 {
-	const struct envelope_call envelope = {
-		.service = service->name,
-		.method = call->method->name,
-		.metadata = options ? options->metadata : NULL,
-		.n_metadata = options ? options->n_metadata : 0,
-		.timeout = options ? timeout_clamp(options->timeout) : 0,
-		.payload_size = protobuf_c_message_get_packed_size(request),
-	};
-	size_t size = envelope_request_size(&envelope);
-	struct ttrpc_loop *loop = call->client->loop;
+	struct ttrpc_client *client = call->client;
 	int error;
 
+	if (!client->hooks)
+		return true;
+	error = client->hooks->begin(client->chain, service->name, call->method,
+				     client->hooks->of_options(options), options->timeout, NULL,
+				     &call->intercept);
+	if (error < 0) {
+		call->code = ttrpc_code_from_errno(error);
+		call->error = error;
+		return false;
+	}
+	client->hooks->result(call->intercept, options);
+	if (request)
+		client_call_see(call, true, request);
+	return true;
+}
+
+static void call_unsent(struct client_call *call)
+{
+	struct ttrpc_status status;
+
+	if (call->intercept) {
+		status_format(&status, call->code, call->error, "%s", strerror(-call->error));
+		client_call_end_intercept(call, &status);
+	}
+}
+
+int client_call_send(struct client_call *call, const struct ttrpc_service *service,
+		     const struct ttrpc_options *given, const ProtobufCMessage *request,
+		     uint8_t flags)
+{
+	struct ttrpc_options options = given ? *given : (struct ttrpc_options){.timeout = 0};
+	struct ttrpc_client *client = call->client;
+	struct envelope_call envelope;
+	size_t size;
+	int error;
+
+	if (!call_intercept(call, service, request, &options))
+		return 0;
+	envelope = (struct envelope_call){
+		.service = service->name,
+		.method = call->method->name,
+		.metadata = options.metadata,
+		.n_metadata = options.n_metadata,
+		.timeout = timeout_clamp(options.timeout),
+		.payload_size = request ? protobuf_c_message_get_packed_size(request) : 0,
+	};
+	size = envelope_request_size(&envelope);
 	if (call_is_unsendable(call, size)) {
-		if (loop)
-			ttrpc_timer_set(loop, &call->timer, ttrpc_now(), call_timer);
+		call_unsent(call);
 		return 0;
 	}
 	if (envelope.timeout > 0)
 		call->deadline = ttrpc_now() + (uint64_t)envelope.timeout;
-	error = call_write(call, &envelope, size, request);
-	if (error == 0 && loop && call->deadline)
-		ttrpc_timer_set(loop, &call->timer, call->deadline, call_timer);
-	return error;
+	error = call_write(call, &envelope, size, request, flags);
+	if (error < 0) {
+		call->code = TTRPC_UNAVAILABLE;
+		call->error = error;
+		call_unsent(call);
+		return error;
+	}
+	list_append(call_bucket(client, call->id), &call->link);
+	if (client->loop && call->deadline)
+		ttrpc_timer_set(client->loop, &call->timer, call->deadline, call_timer);
+	return 0;
+}
+
+int client_call_check(const struct ttrpc_client *client)
+{
+	int error = client_error(client);
+
+	if (error < 0)
+		return error;
+	return conn_waiting(&client->conn) > client->limits.write_queue ? -ENOBUFS : 0;
 }
 
 int client_call_start(struct ttrpc_client *client, const struct ttrpc_service *service,
@@ -283,12 +382,10 @@ int client_call_start(struct ttrpc_client *client, const struct ttrpc_service *s
 		      void *userdata, struct client_call **ret_call)
 {
 	struct client_call *call;
-	int error = client_error(client);
+	int error = client_call_check(client);
 
 	if (error < 0)
 		return error;
-	if (conn_waiting(&client->conn) > TTRPC_CLIENT_QUEUE_MAX)
-		return -ENOBUFS;
 	call = call_new(client);
 	if (!call)
 		return -ENOMEM;
@@ -300,12 +397,20 @@ int client_call_start(struct ttrpc_client *client, const struct ttrpc_service *s
 		.on_heap = on_heap,
 	};
 	list_init(&call->link);
-	error = call_send(call, service, options, request);
+	error = client_call_send(call, service, options, request, 0);
 	if (error < 0) {
 		call_free(call);
 		return error;
 	}
-	list_append(call_bucket(client, call->id), &call->link);
+	if (call->id == 0) {
+		list_append(&client->calls[0], &call->link);
+		if (client->loop)
+			ttrpc_timer_set(client->loop, &call->timer, ttrpc_now(), call_timer);
+	}
+	if (options && options->cancel) {
+		call->cancel = options->cancel;
+		call->cancel->call = call;
+	}
 	*ret_call = call;
 	return 0;
 }

@@ -7,16 +7,32 @@
 #include <errno.h>
 #include <limits.h>
 #include <poll.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 
 #include "ttrpc/client.h"
 
 struct waiting {
+	struct ttrpc_client *client;
 	struct ttrpc_status *status;
 	ProtobufCMessage *response;
 	bool ended;
 };
+
+/* The frame goes, the caller stays. */
+static void keep_details(struct ttrpc_client *client, struct ttrpc_status *status)
+{
+	const void *details = status->details;
+	size_t size = status->details_size;
+
+	free(client->details);
+	client->details = size > 0 ? malloc(size) : NULL;
+	if (client->details)
+		memcpy(client->details, details, size);
+	status->details = client->details;
+	status->details_size = client->details ? size : 0;
+}
 
 static void waiting_done(void *userdata, const struct ttrpc_status *status,
 			 const ProtobufCMessage *response)
@@ -24,6 +40,7 @@ static void waiting_done(void *userdata, const struct ttrpc_status *status,
 	struct waiting *waiting = userdata;
 
 	*waiting->status = *status;
+	keep_details(waiting->client, waiting->status);
 	/* It was decoded for the caller, who may do with it what he likes. */
 	waiting->response = (ProtobufCMessage *)(uintptr_t)response;
 	waiting->ended = true;
@@ -67,18 +84,16 @@ int ttrpc_client_call_sync(struct ttrpc_client *client, const struct ttrpc_servi
 			   const ProtobufCMessage *request, ProtobufCMessage **ret_response,
 			   struct ttrpc_status *ret_status)
 {
-	struct waiting waiting = {.status = ret_status};
+	struct waiting waiting = {.client = client, .status = ret_status};
 	struct client_call *call;
 	int error;
 
-	error = client->conn.stepping ? -EBUSY
-				      : client_call_start(client, service, method, options, request,
-							  true, waiting_done, &waiting, &call);
+	error = client_is_inside(client)
+			? -EBUSY
+			: client_call_start(client, service, method, options, request, true,
+					    waiting_done, &waiting, &call);
 	if (error < 0) {
-		ret_status->code = TTRPC_UNAVAILABLE;
-		ret_status->error = error;
-		strncpy(ret_status->text, strerror(-error), sizeof(ret_status->text) - 1);
-		ret_status->text[sizeof(ret_status->text) - 1] = '\0';
+		status_format(ret_status, TTRPC_UNAVAILABLE, error, "%s", strerror(-error));
 		return error;
 	}
 	client_enter(client);
@@ -95,4 +110,21 @@ int ttrpc_client_call_sync(struct ttrpc_client *client, const struct ttrpc_servi
 	if (waiting.response)
 		*ret_response = waiting.response;
 	return ret_status->error;
+}
+
+int ttrpc_client_wait(struct ttrpc_client *client, uint64_t timeout)
+{
+	uint64_t deadline = timeout > 0 ? ttrpc_now() + timeout : 0;
+	int error = 0;
+
+	if (client->busy > 0)
+		return -EBUSY;
+	client_enter(client);
+	while (!client->closed && error == 0) {
+		client_wait(client, deadline);
+		if (!client->closed && deadline && ttrpc_now() >= deadline)
+			error = -ETIMEDOUT;
+	}
+	client_leave(client);
+	return error;
 }

@@ -13,6 +13,8 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "ttrpc/limits.h"
+
 #define CONN_PIECES_MAX 16 /* blocks of the queue given to one sendmsg */
 
 void conn_buffers_init(struct conn_buffers *buffers, void *input, size_t input_size, void *output,
@@ -31,6 +33,7 @@ void conn_buffers_deinit(struct conn_buffers *buffers)
 	free(buffers->input_large);
 	free(buffers->output_large);
 	buffers->input_large = buffers->output_large = NULL;
+	cache_deinit(&buffers->cache);
 }
 
 void conn_init(struct conn *conn, struct conn_buffers *buffers, conn_frame_fn frame, int fd,
@@ -44,6 +47,7 @@ void conn_init(struct conn *conn, struct conn_buffers *buffers, conn_frame_fn fr
 		.write_max = write_max,
 	};
 	frame_reader_init(&conn->reader, message_max);
+	conn->reader.cache = conn->queue.cache = &buffers->cache;
 }
 
 int conn_watch(struct conn *conn, struct ttrpc_loop *loop, ttrpc_watch_fn callback)
@@ -91,8 +95,9 @@ size_t conn_waiting(const struct conn *conn)
 
 uint32_t conn_events(const struct conn *conn)
 {
+	/* A paused one needs the step that ends the pause, also when all was sent by then. */
 	return (conn->paused ? 0u : (uint32_t)EPOLLIN) |
-	       (conn->queue.size > 0 ? (uint32_t)EPOLLOUT : 0u);
+	       (conn->queue.size > 0 || conn->paused ? (uint32_t)EPOLLOUT : 0u);
 }
 
 static void conn_update_events(struct conn *conn)
@@ -115,7 +120,7 @@ static void conn_update_events(struct conn *conn)
 static void conn_fail_write(struct conn *conn, int error)
 {
 	conn->write_error = error;
-	conn->paused = false;
+	conn->paused = conn->held = false;
 	conn_disown_output(conn);
 	queue_deinit(&conn->queue);
 	if (conn->watch.loop && !conn->stepping)
@@ -132,8 +137,12 @@ static size_t conn_send(struct conn *conn, struct iovec *pieces, int n)
 	do
 		sent = sendmsg(conn->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
 	while (sent < 0 && errno == EINTR);
-	if (sent >= 0)
+	if (sent >= 0) {
+		conn->n_sent++;
+		if (conn->buffers->statistics)
+			conn->buffers->statistics->bytes_sent += (uint64_t)sent;
 		return (size_t)sent;
+	}
 	if (errno == EAGAIN)
 		conn->blocked = true;
 	else
@@ -180,12 +189,27 @@ static void conn_send_output(struct conn *conn)
 	conn_send_queue(conn);
 }
 
+static void conn_note_waiting(struct conn *conn)
+{
+	struct ttrpc_statistics *statistics = conn->buffers->statistics;
+
+	if (statistics && conn->queue.size > statistics->write_queue_max)
+		statistics->write_queue_max = conn->queue.size;
+}
+
 static void conn_flush(struct conn *conn)
 {
 	conn_send_output(conn);
 	conn_send_queue(conn);
+	conn_note_waiting(conn);
 	if (conn->queue.size > conn->write_max)
 		conn->paused = true;
+	if (conn->drained && !conn->error && conn->queue.size <= conn->drain_at) {
+		conn_drained_fn drained = conn->drained;
+
+		conn->drained = NULL;
+		drained(conn);
+	}
 }
 
 static void output_grow(struct conn_buffers *buffers)
@@ -252,6 +276,37 @@ void conn_commit(struct conn *conn, size_t size)
 		conn_update_events(conn);
 }
 
+bool conn_cork(struct conn *conn)
+{
+	if (conn->stepping)
+		return false;
+	conn->stepping = true;
+	return true;
+}
+
+void conn_uncork(struct conn *conn)
+{
+	if (!conn->error)
+		conn_flush(conn);
+	conn->stepping = false;
+	conn_update_events(conn);
+	if ((conn->error || conn->write_error) && conn->watch.loop)
+		ttrpc_watch_set(&conn->watch, EPOLLIN | EPOLLOUT);
+}
+
+void conn_on_drained(struct conn *conn, size_t waiting, conn_drained_fn drained)
+{
+	conn->drain_at = waiting;
+	conn->drained = drained;
+}
+
+void conn_hold(struct conn *conn)
+{
+	conn->paused = conn->held = true;
+	if (!conn->stepping)
+		conn_update_events(conn);
+}
+
 /* ---- reading ---- */
 
 static void conn_deliver(struct conn *conn)
@@ -293,6 +348,8 @@ static size_t conn_receive(struct conn *conn, bool *ret_full)
 		conn_break(conn, error);
 		return 0;
 	}
+	if (conn->buffers->statistics)
+		conn->buffers->statistics->bytes_received += (uint64_t)got;
 	frame_reader_fed(&conn->reader, (size_t)got);
 	*ret_full = (size_t)got == room;
 	return (size_t)got;
@@ -343,7 +400,8 @@ void conn_step(struct conn *conn, uint32_t events)
 		conn->blocked = false;
 	if (conn->paused) {
 		conn_send_queue(conn);
-		conn->paused = conn->queue.size > conn->write_max / 2;
+		if (conn->queue.size <= (conn->held ? conn->drain_at : conn->write_max / 2))
+			conn->paused = conn->held = false;
 	}
 	if (!conn->paused && (events != EPOLLOUT || conn->reader.stash || conn->write_error))
 		conn_read(conn);

@@ -20,6 +20,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "ttrpc/cache.h"
 #include "ttrpc/frame.h"
 #include "ttrpc/loop.h"
 #include "ttrpc/queue.h"
@@ -31,6 +32,7 @@
 #define CONN_ROUNDS_MAX 16 /* full receives of one step; then other connections have their turn */
 
 struct conn;
+struct ttrpc_statistics;
 
 struct conn_buffers {
 	uint8_t *input, *output;
@@ -38,23 +40,32 @@ struct conn_buffers {
 	size_t output_used;
 	struct conn *output_owner; /* whose bytes are in output; NULL: nobody's */
 	void *input_large, *output_large;
+	struct cache_owner cache;
+	struct ttrpc_statistics *statistics; /* of the owner; NULL: nothing is counted */
 };
 
 /* A frame came; called in a step only. May break the conn, must not deinit it. */
 typedef void (*conn_frame_fn)(struct conn *conn, const struct frame *frame);
 
+/* Few enough bytes wait again. Called wherever that is found, so it only takes note. */
+typedef void (*conn_drained_fn)(struct conn *conn);
+
 struct conn {
 	struct ttrpc_watch watch; /* not added: the owner waits for the descriptor by itself */
 	struct conn_buffers *buffers;
 	conn_frame_fn frame;
+	conn_drained_fn drained; /* NULL: nobody waits for that */
+	size_t drain_at;
 	struct frame_reader reader;
 	struct queue queue;
 	size_t write_max;
+	uint32_t n_sent; /* sends that the kernel took something of */
 	int fd;
 	int error;
 	int write_error; /* nothing more can be written; what can still be read is */
 	bool stepping;
-	bool paused;  /* more than write_max waits */
+	bool paused;  /* more than write_max waits, or held */
+	bool held;    /* paused by conn_hold() */
 	bool blocked; /* the kernel took less than it was given; EPOLLOUT will tell */
 };
 
@@ -80,6 +91,19 @@ uint32_t conn_events(const struct conn *conn);
  */
 uint8_t *conn_reserve(struct conn *conn, size_t size);
 void conn_commit(struct conn *conn, size_t size);
+
+/*
+ * Between these what is written is collected as in a step, and sent at the end. cork: false, and no
+ * uncork, in a step. Both ends must be where the conn exists.
+ */
+bool conn_cork(struct conn *conn);
+void conn_uncork(struct conn *conn);
+
+/* Calls drained, once, when at most so many bytes wait. */
+void conn_on_drained(struct conn *conn, size_t waiting, conn_drained_fn drained);
+
+/* Doesn't read until the conn is drained as above: who doesn't take what we have can wait. */
+void conn_hold(struct conn *conn);
 
 void conn_break(struct conn *conn, int error); /* the first error stays */
 

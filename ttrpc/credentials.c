@@ -7,25 +7,49 @@
 
 #include <errno.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
-int credentials_of_peer(int fd, struct ucred *ret_peer)
+#define ANY_UID ((uid_t)-1)
+#define ANY_GID ((gid_t)-1)
+
+const struct ttrpc_policy ttrpc_policy_same_user = {.allow = ttrpc_allow_same_user};
+const struct ttrpc_policy ttrpc_policy_root = {.allow = ttrpc_allow_ids};
+const struct ttrpc_policy ttrpc_policy_none = {.allow = NULL};
+
+/* A socket that isn't of the unix domain has a peer of uid and gid -1: nobody knows who it is. */
+bool ttrpc_allow_ids(const struct ttrpc_policy *policy, const struct ucred *peer)
 {
-	struct ucred peer;
+	if (peer->uid == ANY_UID || peer->gid == ANY_GID)
+		return false;
+	return (policy->uid == ANY_UID || peer->uid == policy->uid) &&
+	       (policy->gid == ANY_GID || peer->gid == policy->gid);
+}
+
+bool ttrpc_allow_same_user(const struct ttrpc_policy *policy, const struct ucred *peer)
+{
+	return peer->uid == policy->uid && peer->gid == policy->gid;
+}
+
+struct ttrpc_policy policy_bind(const struct ttrpc_policy *policy)
+{
+	struct ttrpc_policy bound = *policy;
+
+	if (bound.allow == ttrpc_allow_same_user) {
+		bound.uid = geteuid();
+		bound.gid = getegid();
+	}
+	return bound;
+}
+
+bool policy_admits(const struct ttrpc_policy *policy, int fd, struct ucred *ret_peer)
+{
+	struct ucred peer = {.uid = ANY_UID, .gid = ANY_GID};
 	socklen_t size = sizeof(peer);
 
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0)
-		return -errno;
+		peer = (struct ucred){.uid = ANY_UID, .gid = ANY_GID};
+	if (policy->allow && !policy->allow(policy, &peer))
+		return false;
 	*ret_peer = peer;
-	return 0;
-}
-
-bool credentials_allow(enum ttrpc_policy policy, uid_t uid, gid_t gid, const struct ucred *peer)
-{
-	switch (policy) {
-	case TTRPC_POLICY_SAME_USER:
-		return peer->uid == uid && peer->gid == gid;
-	case TTRPC_POLICY_NONE:
-		return true;
-	}
-	return false;
+	return true;
 }

@@ -2,14 +2,14 @@
 #ifndef TTRPC_CREDENTIALS_H
 #define TTRPC_CREDENTIALS_H
 /*
- * Who is at the other end of a connected socket, and whether a policy lets them in. The ids are the
- * effective ones that the peer had when it connected.
+ * Who is at the other end of a connected socket, and whether a policy lets them in.
  */
-#include "ttrpc/ttrpc.h"
+#include "ttrpc/policy.h"
 
-/* A socket that isn't of the unix domain has a peer of uid and gid -1, who matches nobody. */
-int credentials_of_peer(int fd, struct ucred *ret_peer);
+/* policy as it is to be used: same_user gets this process's ids. */
+struct ttrpc_policy policy_bind(const struct ttrpc_policy *policy);
 
-bool credentials_allow(enum ttrpc_policy policy, uid_t uid, gid_t gid, const struct ucred *peer);
+/* The peer of fd, if policy lets it in. */
+bool policy_admits(const struct ttrpc_policy *policy, int fd, struct ucred *ret_peer);
 
 #endif

@@ -79,6 +79,7 @@ static int request_take_field(struct envelope_request *request, const struct wir
 		request->timeout = (int64_t)field->value;
 	if (field_is_bytes(field, REQUEST_METADATA)) {
 		request->n_metadata++;
+		request->metadata_size += field->bytes.size;
 		return pair_parse(field->bytes, &pair);
 	}
 	return 0;
@@ -116,22 +117,31 @@ static bool key_equal(struct slice key, const char *name)
 	return name[key.size] == '\0';
 }
 
-bool envelope_metadata(const struct envelope_request *request, const char *key,
-		       struct slice *ret_value)
+bool envelope_metadata_next(struct slice *rest, struct slice *ret_key, struct slice *ret_value)
 {
-	struct slice rest = request->envelope;
 	struct wire_field field;
 	struct pair pair;
 
-	if (request->n_metadata == 0)
-		return false;
-	while (wire_next(&rest, &field) > 0) {
+	while (wire_next(rest, &field) > 0) {
 		if (!field_is_bytes(&field, REQUEST_METADATA) || pair_parse(field.bytes, &pair) < 0)
 			continue;
-		if (key_equal(pair.key, key)) {
-			*ret_value = pair.value;
-			return true;
-		}
+		*ret_key = pair.key;
+		*ret_value = pair.value;
+		return true;
+	}
+	return false;
+}
+
+bool envelope_metadata(const struct envelope_request *request, const char *key,
+		       struct slice *ret_value)
+{
+	struct slice rest = request->envelope, name, value;
+
+	while (request->n_metadata > 0 && envelope_metadata_next(&rest, &name, &value)) {
+		if (!key_equal(name, key))
+			continue;
+		*ret_value = value;
+		return true;
 	}
 	return false;
 }
@@ -161,12 +171,15 @@ int envelope_response_parse(struct slice envelope, struct envelope_response *ret
 
 	while ((r = wire_next(&envelope, &field)) > 0) {
 		if (field_is_bytes(&field, RESPONSE_STATUS)) {
+			response.status = field.bytes;
 			error = status_parse(field.bytes, &response);
 			if (error < 0)
 				return error;
 		}
-		if (field_is_bytes(&field, RESPONSE_PAYLOAD))
+		if (field_is_bytes(&field, RESPONSE_PAYLOAD)) {
 			response.payload = field.bytes;
+			response.has_payload = true;
+		}
 	}
 	if (r == 0)
 		*ret_response = response;

@@ -12,13 +12,15 @@
 struct envelope_request {
 	struct slice service, method, payload;
 	int64_t timeout; /* nanoseconds; 0: none; negative: it is too late already */
-	size_t n_metadata;
-	struct slice envelope; /* the whole, for envelope_metadata() */
+	size_t n_metadata, metadata_size; /* entries; bytes of keys and values */
+	struct slice envelope;            /* the whole, for envelope_metadata() */
 };
 
 struct envelope_response {
 	int32_t code;
 	struct slice text, payload;
+	struct slice status; /* the whole of it, for its details */
+	bool has_payload;
 };
 
 /* -EBADMSG: malformed; -E2BIG: more than metadata_max entries. */
@@ -29,6 +31,9 @@ int envelope_response_parse(struct slice envelope, struct envelope_response *ret
 /* The first value of key, whose case doesn't matter. */
 bool envelope_metadata(const struct envelope_request *request, const char *key,
 		       struct slice *ret_value);
+
+/* The next pair of what is left of a parsed envelope; false: there is none. */
+bool envelope_metadata_next(struct slice *rest, struct slice *ret_key, struct slice *ret_value);
 
 /* What a client wants to send; strings are not copied. */
 struct envelope_call {

@@ -16,6 +16,8 @@
 #include <string.h>
 #include <sys/uio.h>
 
+#include "ttrpc/cache.h"
+
 static void put_u32(uint8_t *at, uint32_t value)
 {
 	for (int i = 0; i < 4; i++)
@@ -53,7 +55,7 @@ void frame_reader_init(struct frame_reader *reader, uint32_t limit)
 void frame_reader_deinit(struct frame_reader *reader)
 {
 	free(reader->stash);
-	free(reader->body);
+	cache_free(reader->cache, reader->body, reader->body_size);
 	*reader = (struct frame_reader){.limit = reader->limit};
 }
 
@@ -74,7 +76,7 @@ static void reader_release(struct frame_reader *reader)
 {
 	if (!reader->current.data)
 		return;
-	free(reader->body);
+	cache_free(reader->cache, reader->body, reader->body_size);
 	reader->body = NULL;
 	reader->current.data = NULL;
 }
@@ -118,7 +120,7 @@ static void reader_consume(struct frame_reader *reader, size_t size)
 /* The frame at bytes has a header but not all of its data: moves it to a buffer of its own. */
 static int reader_move_to_body(struct frame_reader *reader, const struct frame *frame)
 {
-	uint8_t *body = malloc(frame->length);
+	uint8_t *body = cache_alloc(reader->cache, frame->length, &reader->body_size);
 
 	if (!body)
 		return -ENOMEM;

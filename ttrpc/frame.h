@@ -22,6 +22,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct cache_owner;
 struct iovec;
 
 #define FRAME_HEADER_SIZE 10u
@@ -57,12 +58,15 @@ struct frame_reader {
 	/* The frame whose data goes to body, or (skip > 0) is thrown away. */
 	struct frame current;
 	uint8_t *body;
+	size_t body_size;
 	uint32_t received; /* bytes in body */
 	uint32_t skip;     /* bytes still to be thrown away */
 
 	/* In a step: the unread bytes in the scratch buffer. */
 	uint8_t *bytes;
 	size_t n_bytes;
+
+	struct cache_owner *cache; /* for bodies; NULL: none */
 };
 
 void frame_reader_init(struct frame_reader *reader, uint32_t limit);

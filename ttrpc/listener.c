@@ -15,15 +15,33 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "ttrpc/credentials.h"
+#include "ttrpc/address.h"
 #include "ttrpc/server.h"
 
-static void listeners_watch(struct ttrpc_server *server, uint32_t events)
+static void listener_event(struct ttrpc_watch *watch, uint32_t events);
+
+/* A descriptor that is watched exclusively can't be changed, only added and removed. */
+static int listener_watch(struct listener *listener, bool on)
+{
+	struct ttrpc_loop *loop = listener->server->loop;
+
+	if (!listener->shared && listener->watch.loop)
+		return ttrpc_watch_set(&listener->watch, on ? (uint32_t)EPOLLIN : 0u);
+	ttrpc_watch_remove(&listener->watch);
+	if (listener->shared)
+		return on ? ttrpc_watch_add(loop, &listener->watch, listener->fd,
+					    EPOLLIN | EPOLLEXCLUSIVE, listener_event)
+			  : 0;
+	return ttrpc_watch_add(loop, &listener->watch, listener->fd, on ? (uint32_t)EPOLLIN : 0u,
+			       listener_event);
+}
+
+static void listeners_watch(struct ttrpc_server *server, bool on)
 {
 	struct listener *listener;
 
 	for (listener = server->listeners; listener; listener = listener->next)
-		ttrpc_watch_set(&listener->watch, events);
+		listener_watch(listener, on);
 }
 
 static void listeners_retry(struct ttrpc_timer *timer)
@@ -34,46 +52,30 @@ static void listeners_retry(struct ttrpc_timer *timer)
 void listeners_pause(struct ttrpc_server *server, bool retry)
 {
 	server->accept_paused = true;
-	listeners_watch(server, 0);
-	if (retry)
+	listeners_watch(server, false);
+	if (retry && server->listeners)
 		ttrpc_timer_set(server->loop, &server->accept_timer,
 				ttrpc_now() + SERVER_ACCEPT_RETRY, listeners_retry);
 }
 
 void listeners_resume(struct ttrpc_server *server)
 {
-	if (!server->accept_paused || server->n_connections >= server->limits.connections)
+	if (!server->accept_paused ||
+	    server->n_connections + server->n_admissions >= server->limits.connections)
 		return;
 	server->accept_paused = false;
 	ttrpc_timer_clear(&server->accept_timer);
-	listeners_watch(server, EPOLLIN);
-}
-
-static void listener_admit(struct ttrpc_server *server, int fd)
-{
-	struct ucred peer = {.uid = (uid_t)-1, .gid = (gid_t)-1};
-	int error = credentials_of_peer(fd, &peer);
-
-	if ((error < 0 && server->policy != TTRPC_POLICY_NONE) ||
-	    !credentials_allow(server->policy, server->uid, server->gid, &peer)) {
-		close(fd);
-		return;
-	}
-	error = connection_new(server, fd, &peer);
-	if (error < 0)
-		listeners_pause(server, true);
-	else if (server->n_connections >= server->limits.connections)
-		listeners_pause(server, false);
+	listeners_watch(server, true);
 }
 
 /* Whether it makes sense to accept again at once. */
 static bool listener_accept(struct listener *listener)
 {
 	struct ttrpc_server *server = listener->server;
-	int fd = accept4(listener->watch.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	int fd = accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
 	if (fd >= 0) {
-		listener_admit(server, fd);
+		admit(server, fd);
 		return !server->accept_paused;
 	}
 	switch (errno) {
@@ -100,10 +102,8 @@ static bool listener_accept(struct listener *listener)
 /* Closes it; the caller takes it out of the list. */
 static void listener_free(struct listener *listener)
 {
-	int fd = listener->watch.fd;
-
 	ttrpc_watch_remove(&listener->watch);
-	close(fd);
+	close(listener->fd);
 	free(listener);
 }
 
@@ -134,7 +134,7 @@ static void listener_event(struct ttrpc_watch *watch, uint32_t events)
 	server_leave(server);
 }
 
-int ttrpc_server_listen(struct ttrpc_server *server, int fd)
+static int listener_new(struct ttrpc_server *server, int fd, bool shared)
 {
 	struct listener *listener;
 	int flags = fcntl(fd, F_GETFL);
@@ -145,16 +145,32 @@ int ttrpc_server_listen(struct ttrpc_server *server, int fd)
 	listener = malloc(sizeof(*listener));
 	if (!listener)
 		return -ENOMEM;
-	listener->server = server;
-	error = ttrpc_watch_add(server->loop, &listener->watch, fd,
-				server->accept_paused ? 0u : (uint32_t)EPOLLIN, listener_event);
+	*listener = (struct listener){
+		.watch = TTRPC_WATCH_NULL,
+		.server = server,
+		.next = server->listeners,
+		.fd = fd,
+		.shared = shared,
+	};
+	error = listener_watch(listener, !server->accept_paused);
 	if (error < 0) {
 		free(listener);
 		return error;
 	}
-	listener->next = server->listeners;
+	/* What is accepted inherits it. */
+	address_no_delay(fd);
 	server->listeners = listener;
 	return 0;
+}
+
+int ttrpc_server_listen(struct ttrpc_server *server, int fd)
+{
+	return listener_new(server, fd, false);
+}
+
+int ttrpc_server_listen_shared(struct ttrpc_server *server, int fd)
+{
+	return listener_new(server, fd, true);
 }
 
 void ttrpc_server_stop_listening(struct ttrpc_server *server)

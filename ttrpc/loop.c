@@ -110,16 +110,18 @@ int ttrpc_loop_dispatch(struct ttrpc_loop *loop, int timeout_ms)
 	int timer_ms = ttrpc_loop_timeout(loop);
 	int n;
 
-	if (loop->batch)
+	if (loop->turning)
 		return -EBUSY;
 	if (timer_ms >= 0 && (timeout_ms < 0 || timer_ms < timeout_ms))
 		timeout_ms = timer_ms;
 	n = epoll_pwait(loop->epoll_fd, batch, LOOP_BATCH, timeout_ms, NULL);
 	if (n < 0 && errno != EINTR)
 		return -errno;
+	loop->turning = true;
 	if (n > 0)
 		loop_deliver(loop, batch, n);
 	loop_fire(loop);
+	loop->turning = false;
 	return 0;
 }
 

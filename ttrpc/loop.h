@@ -31,6 +31,7 @@ typedef void (*ttrpc_timer_fn)(struct ttrpc_timer *timer);
 struct ttrpc_loop {
 	int epoll_fd;
 	bool running;
+	bool turning; /* a turn is under way */
 	int result;
 	struct ttrpc_timer *timers; /* sorted, earliest first */
 	struct epoll_event *batch;  /* the turn under way: removed watches are struck out of it */
@@ -66,7 +67,7 @@ int ttrpc_loop_fd(const struct ttrpc_loop *loop);
 int ttrpc_loop_timeout(const struct ttrpc_loop *loop);
 
 /* One turn: waits up to timeout_ms (-1: until something happens), delivers what is due. -EBUSY when
- * called from a watch's callback: turns don't nest. */
+ * called from a callback: turns don't nest. */
 int ttrpc_loop_dispatch(struct ttrpc_loop *loop, int timeout_ms);
 
 /* Turns until ttrpc_loop_stop(); returns the result given there, or a negative errno of epoll. */

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <sys/uio.h>
 
+#include "ttrpc/cache.h"
+
 #define QUEUE_BLOCK_SIZE 4000u /* with the block's own fields and malloc's, a page */
 
 struct queue_block {
@@ -17,15 +19,20 @@ struct queue_block {
 	uint8_t bytes[];
 };
 
+static void block_free(const struct queue *queue, struct queue_block *block)
+{
+	cache_free(queue->cache, block, sizeof(*block) + block->size);
+}
+
 void queue_deinit(struct queue *queue)
 {
 	struct queue_block *block;
 
 	while ((block = queue->first)) {
 		queue->first = block->next;
-		free(block);
+		block_free(queue, block);
 	}
-	*queue = QUEUE_NULL;
+	*queue = (struct queue){.cache = queue->cache};
 }
 
 uint8_t *queue_reserve(struct queue *queue, size_t size)
@@ -35,11 +42,11 @@ uint8_t *queue_reserve(struct queue *queue, size_t size)
 
 	if (last && last->size - last->to >= size)
 		return last->bytes + last->to;
-	last = malloc(sizeof(*last) + block_size);
+	last = cache_alloc(queue->cache, sizeof(*last) + block_size, &block_size);
 	if (!last)
 		return NULL;
 	last->next = NULL;
-	last->size = block_size;
+	last->size = block_size - sizeof(*last);
 	last->from = last->to = 0;
 	if (queue->last)
 		queue->last->next = last;
@@ -81,7 +88,7 @@ void queue_consume(struct queue *queue, size_t size)
 		}
 		size -= length;
 		queue->first = block->next;
-		free(block);
+		block_free(queue, block);
 	}
 	queue->last = NULL;
 }

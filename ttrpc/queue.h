@@ -8,12 +8,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct cache_owner;
 struct iovec;
 struct queue_block;
 
 struct queue {
 	struct queue_block *first, *last;
-	size_t size; /* bytes that wait */
+	size_t size;               /* bytes that wait */
+	struct cache_owner *cache; /* for large blocks; NULL: none */
 };
 
 #define QUEUE_NULL ((struct queue){0})

@@ -9,14 +9,15 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-int ttrpc_server_new(struct ttrpc_loop *loop, enum ttrpc_policy policy,
+#include "ttrpc/credentials.h"
+
+int ttrpc_server_new(struct ttrpc_loop *loop, const struct ttrpc_policy *policy,
 		     struct ttrpc_server **ret_server)
 {
 	struct ttrpc_server *server;
 
-	if (policy != TTRPC_POLICY_SAME_USER && policy != TTRPC_POLICY_NONE)
+	if (!policy)
 		return -EINVAL;
 	/* Not cleared: the buffers at its end are touched as far as bytes come. */
 	server = malloc(sizeof(*server));
@@ -24,23 +25,17 @@ int ttrpc_server_new(struct ttrpc_loop *loop, enum ttrpc_policy policy,
 		return -ENOMEM;
 	memset(server, 0, offsetof(struct ttrpc_server, arena_bytes));
 	server->loop = loop;
-	server->policy = policy;
-	server->uid = geteuid();
-	server->gid = getegid();
-	server->limits = (struct server_limits){
-		.message = TTRPC_MESSAGE_MAX,
-		.calls = TTRPC_CALLS_MAX,
-		.connections = TTRPC_CONNECTIONS_MAX,
-		.metadata = TTRPC_METADATA_MAX,
-		.decoded = TTRPC_DECODED_MAX,
-		.write_queue = TTRPC_WRITE_QUEUE_MAX,
-	};
+	server->policy = policy_bind(policy);
+	ttrpc_limits_init(&server->limits);
 	list_init(&server->connections);
+	list_init(&server->admissions);
 	list_init(&server->spare_calls);
 	arena_init(&server->arena, server->arena_bytes, sizeof(server->arena_bytes),
 		   TTRPC_DECODED_MAX);
 	conn_buffers_init(&server->buffers, server->input_bytes, sizeof(server->input_bytes),
 			  server->output_bytes, sizeof(server->output_bytes));
+	server->arena.cache = &server->buffers.cache;
+	server->buffers.cache.loop = loop;
 	*ret_server = server;
 	return 0;
 }
@@ -60,6 +55,8 @@ static void server_destroy(struct ttrpc_server *server)
 		server->services = entry->next;
 		free(entry);
 	}
+	if (server->hooks)
+		server->hooks->free(server->chain);
 	arena_deinit(&server->arena);
 	conn_buffers_deinit(&server->buffers);
 	free(server);
@@ -76,6 +73,12 @@ void server_leave(struct ttrpc_server *server)
 		server_destroy(server);
 }
 
+void server_progress(struct ttrpc_server *server)
+{
+	if (server->shutdown && server->shutdown->progress)
+		server->shutdown->progress(server->shutdown);
+}
+
 struct ttrpc_server *ttrpc_server_free(struct ttrpc_server *server)
 {
 	struct list *link;
@@ -84,13 +87,17 @@ struct ttrpc_server *ttrpc_server_free(struct ttrpc_server *server)
 		return NULL;
 	server_enter(server);
 	server->doomed = true;
+	if (server->shutdown)
+		server->shutdown->free(server->shutdown);
+	server->shutdown = NULL;
 	ttrpc_server_stop_listening(server);
+	admissions_cancel(server);
 	for (link = server->connections.next; link != &server->connections; link = link->next) {
 		struct connection *connection = container_of(link, struct connection, link);
 
 		conn_break(&connection->conn, -ECANCELED);
 		ttrpc_watch_remove(&connection->conn.watch);
-		call_cancel_all(connection);
+		call_cancel_all(connection, -ECANCELED);
 	}
 	server_leave(server);
 	return NULL;
@@ -127,6 +134,24 @@ const struct service_entry *server_find(const struct ttrpc_server *server, struc
 		    (name.size == 0 || memcmp(entry->service->name, name.data, name.size) == 0))
 			return entry;
 	return NULL;
+}
+
+int ttrpc_server_set_limits(struct ttrpc_server *server, const struct ttrpc_limits *limits)
+{
+	if (limits->message > TTRPC_MESSAGE_CEILING)
+		return -EINVAL;
+	server->limits = *limits;
+	return 0;
+}
+
+void ttrpc_server_count(struct ttrpc_server *server, struct ttrpc_statistics *statistics)
+{
+	server->statistics = server->buffers.statistics = statistics;
+}
+
+void ttrpc_server_enforce_deadlines(struct ttrpc_server *server, bool enforce)
+{
+	server->lenient = !enforce;
 }
 
 size_t ttrpc_server_connections(const struct ttrpc_server *server)

@@ -6,8 +6,13 @@
  *
  *   server.c      the object, its services and what can be asked of it
  *   listener.c    accepting, and waiting when that is not possible
+ *   admission.c   what lies between accept and a connection
+ *   guard.c       time limits of connections
+ *   shutdown.c    the graceful end
  *   connection.c  one peer: its frames, its end
  *   call.c        one request: from its envelope to its answer
+ *   answer.c      what goes out for a request
+ *   stream_server.c   requests that are streams, if a service has such
  *
  * What happens in a callback may end anything, the server included. So every entry from the loop is
  * between server_enter() and server_leave(); a server freed in between is closed at once, and its
@@ -19,11 +24,15 @@
 #include "ttrpc/arena.h"
 #include "ttrpc/conn.h"
 #include "ttrpc/envelope.h"
+#include "ttrpc/hooks.h"
 #include "ttrpc/list.h"
 #include "ttrpc/ttrpc.h"
 
+struct stream_pool;
+
 #define SERVER_ACCEPT_RETRY                                                                        \
 	1000000000u                /* ns; after accept failed for want of descriptors or memory */
+#define CONNECTION_LIST_MAX 8u     /* calls under way that are found by walking */
 #define SERVER_ACCEPT_MAX 16       /* connections taken on one event */
 #define SERVER_SPARE_CALLS_MAX 64u /* kept for reuse; the rest is given back */
 
@@ -31,16 +40,6 @@
 #define SERVER_INPUT_SIZE 1664u
 #define SERVER_OUTPUT_SIZE 512u
 #define SERVER_ARENA_SIZE 1280u
-
-/* The limits of ttrpc.h, which a test may lower. */
-struct server_limits {
-	uint32_t message;
-	uint32_t calls;
-	uint32_t connections;
-	uint32_t metadata;
-	size_t decoded;
-	size_t write_queue;
-};
 
 struct service_entry {
 	struct service_entry *next;
@@ -54,16 +53,38 @@ struct listener {
 	struct ttrpc_watch watch;
 	struct ttrpc_server *server;
 	struct listener *next;
+	int fd;
+	bool shared; /* with other loops */
 };
 
 struct connection {
 	struct conn conn;
 	struct ttrpc_server *server;
 	struct list link;
-	struct list calls; /* those not answered yet */
+	struct list calls;         /* those not answered yet */
+	struct ttrpc_call **table; /* by id; NULL while there are few of them */
+	uint32_t table_size;
 	uint32_t n_calls;
 	uint32_t last_id; /* the highest id that a request had */
 	struct ucred peer;
+	struct stream_pool *pool; /* NULL: no stream yet */
+	const struct ttrpc_streams *streams;
+	void *data; /* of the handshake or the handlers */
+	struct ttrpc_timer guard;
+	uint64_t frame_due, write_due; /* 0: nothing is under way */
+	uint32_t frame_mark, write_mark;
+	uint32_t n_frames;
+	void (*release)(void *data);
+};
+
+/* How calls that are streams differ. */
+struct ttrpc_streams {
+	void (*run)(struct connection *connection, const struct frame *frame,
+		    const struct envelope_request *request, const struct service_entry *entry,
+		    const struct ttrpc_method *method);
+	void (*data)(struct ttrpc_call *call, const struct frame *frame);
+	void (*cancel)(struct ttrpc_call *call, enum ttrpc_code code);
+	bool (*forgotten)(const struct connection *connection, uint32_t id);
 };
 
 /*
@@ -74,23 +95,33 @@ struct connection {
 struct ttrpc_call {
 	struct ttrpc_timer timer;
 	struct list link;
+	struct ttrpc_call *table_next;
 	struct connection *connection;
 	const struct service_entry *entry;
 	const struct ttrpc_method *method;
 	const struct envelope_request *request; /* NULL unless running */
+	struct intercept *intercept;            /* NULL: nobody looks */
 	ttrpc_cancel_fn cancelled;
 	void *userdata;
 	uint64_t deadline; /* 0: none */
 	uint32_t id;
+	int error; /* why it was cancelled */
+	enum ttrpc_code code;
 	bool running, taken, done;
+	bool expired; /* the handler knows, and answers by itself */
+};
+
+/* Told whenever something that was owed isn't any more. */
+struct server_shutdown {
+	void (*progress)(struct server_shutdown *shutdown);
+	void (*free)(struct server_shutdown *shutdown);
 };
 
 struct ttrpc_server {
 	struct ttrpc_loop *loop;
-	enum ttrpc_policy policy;
-	uid_t uid;
-	gid_t gid;
-	struct server_limits limits;
+	struct ttrpc_policy policy;
+	struct ttrpc_limits limits;
+	struct ttrpc_statistics *statistics; /* NULL: nothing is counted */
 	struct service_entry *services;
 
 	struct listener *listeners;
@@ -98,15 +129,20 @@ struct ttrpc_server {
 	struct ttrpc_timer accept_timer;
 
 	struct list connections;
-	uint32_t n_connections;
+	struct list admissions; /* handshakes under way */
+	uint32_t n_connections, n_admissions;
 	void (*on_last_close)(void *userdata);
 	void *on_last_close_userdata;
 
 	struct list spare_calls;
 	uint32_t n_spare_calls;
 
+	const struct intercept_hooks *hooks; /* NULL: no interceptors */
+	struct intercept_chain *chain;
+	struct server_shutdown *shutdown; /* NULL: none is under way */
 	unsigned busy;
 	bool doomed;
+	bool lenient; /* deadlines are the handlers' affair */
 
 	struct arena arena;
 	struct conn_buffers buffers;
@@ -117,14 +153,24 @@ struct ttrpc_server {
 
 void server_enter(struct ttrpc_server *server);
 void server_leave(struct ttrpc_server *server); /* the server may be gone afterwards */
+void server_progress(struct ttrpc_server *server);
 const struct service_entry *server_find(const struct ttrpc_server *server, struct slice name);
 
 void listeners_pause(struct ttrpc_server *server, bool retry);
 void listeners_resume(struct ttrpc_server *server);
 
-/* Takes fd, also on failure. */
-int connection_new(struct ttrpc_server *server, int fd, const struct ucred *peer);
+void admit(struct ttrpc_server *server, int fd); /* takes fd */
+void admissions_cancel(struct ttrpc_server *server);
+void guard_update(struct connection *connection); /* after everything that may have sent or read */
+
+/* Takes fd, also on failure; data not then. */
+int connection_new(struct ttrpc_server *server, int fd, const struct ucred *peer, void *data,
+		   void (*release)(void *data));
 void connection_free(struct connection *connection); /* cancels its calls */
+
+/* Its calls, by id. */
+void connection_insert(struct connection *connection, struct ttrpc_call *call);
+void connection_remove(struct connection *connection, struct ttrpc_call *call);
 
 /*
  * Sends a status for id; a call that is under way with that id gets it as its answer and is
@@ -135,9 +181,32 @@ void connection_refuse(struct connection *connection, uint32_t id, enum ttrpc_co
 
 /* Runs the request that the frame holds. */
 void call_run(struct connection *connection, const struct frame *frame);
-void call_cancel(struct ttrpc_call *call); /* ends it without an answer */
-void call_cancel_all(struct connection *connection);
-void call_send_status(struct connection *connection, uint32_t id, enum ttrpc_code code,
-		      const char *format, va_list arguments) __attribute__((format(printf, 4, 0)));
+
+/* Ends it without an answer, which has gone out with code or can't any more. */
+void call_cancel(struct ttrpc_call *call, enum ttrpc_code code, int error);
+void call_cancel_all(struct connection *connection, int error);
+
+/* Parts of call_run() and of the life of a call, for streams. */
+ProtobufCMessage *call_decode(struct connection *connection, uint32_t id,
+			      const struct ttrpc_method *method, struct slice payload);
+void call_init(struct ttrpc_call *call, struct connection *connection, uint32_t id,
+	       const struct envelope_request *request, const struct service_entry *entry,
+	       const struct ttrpc_method *method);
+void call_set_timer(struct ttrpc_call *call);
+
+/* The interceptors' turn, and then what came; false: the call is over, or is to be. */
+int call_intercept(struct ttrpc_call *call, const ProtobufCMessage *message);
+void call_end_intercept(struct ttrpc_call *call);
+void call_see(const struct ttrpc_call *call, bool out, const ProtobufCMessage *message);
+void call_finish(struct ttrpc_call *call);  /* nothing is owed for it any more */
+int call_answered(struct ttrpc_call *call); /* the same, and frees a unary one; returns 0 */
+
+/* ---- answer.c ---- */
+void answer_status(struct connection *connection, uint32_t id, enum ttrpc_code code,
+		   const char *format, va_list arguments) __attribute__((format(printf, 4, 0)));
+
+/* False: it is too large, a failure that says so went out instead. */
+bool answer_reply(struct connection *connection, uint32_t id, const ProtobufCMessage *response);
+void answer_count(struct connection *connection, enum ttrpc_code code);
 
 #endif

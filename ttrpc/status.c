@@ -1,10 +1,47 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The status that an errno stands for, where a handler gives no better one.
+ * Statuses: the code that an errno stands for, where a handler gives no better one, and texts.
  */
-#include <errno.h>
+#include "ttrpc/status.h"
 
-#include "ttrpc/ttrpc.h"
+#include <errno.h>
+#include <string.h>
+
+#include "ttrpc/text.h"
+
+void status_set(struct ttrpc_status *status, enum ttrpc_code code, int error, const void *text,
+		size_t size)
+{
+	status->code = code;
+	status->error = error;
+	status->details = NULL;
+	status->details_size = 0;
+	if (size >= sizeof(status->text))
+		size = text_cut_utf8(text, sizeof(status->text) - 1);
+	if (size > 0)
+		memcpy(status->text, text, size);
+	status->text[size] = '\0';
+}
+
+void status_vformat(struct ttrpc_status *status, enum ttrpc_code code, int error,
+		    const char *format, va_list arguments)
+{
+	status->code = code;
+	status->error = error;
+	status->details = NULL;
+	status->details_size = 0;
+	text_format(status->text, sizeof(status->text), format, arguments);
+}
+
+void status_format(struct ttrpc_status *status, enum ttrpc_code code, int error, const char *format,
+		   ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	status_vformat(status, code, error, format, arguments);
+	va_end(arguments);
+}
 
 enum ttrpc_code ttrpc_code_from_errno(int negative_errno)
 {
@@ -25,6 +62,9 @@ enum ttrpc_code ttrpc_code_from_errno(int negative_errno)
 	case EPERM:
 	case EACCES:
 		return TTRPC_PERMISSION_DENIED;
+	case EMSGSIZE:
+	case ENOBUFS:
+		return TTRPC_RESOURCE_EXHAUSTED;
 	case EPIPE:
 		return TTRPC_FAILED_PRECONDITION;
 	case ENOSYS:

@@ -21,7 +21,11 @@
  *   server    listeners, connections, registered services
  *   call      one request under way on the server, to be answered exactly once
  *   client    one connection, and the calls that wait on it
- *   status    how a call ended: a code and a text
+ *   status    how a call ended: a code, a text and details
+ *
+ * and beside this file: stream.h for calls with many messages, metadata.h for what goes with a
+ * request, policy.h for who may connect, limits.h for the numbers, intercept.h for code around
+ * every call, loop.h for the loop.
  */
 #include <protobuf-c/protobuf-c.h>
 #include <stdbool.h>
@@ -29,22 +33,13 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
+#include "ttrpc/limits.h"
 #include "ttrpc/loop.h"
+#include "ttrpc/policy.h"
 
 #ifdef __cplusplus
 extern "C" {
 #endif
-
-/* ---- limits: each a number that a peer can reach, with what happens there ---- */
-#define TTRPC_MESSAGE_MAX (4u << 20) /* data of a frame; above: drained, RESOURCE_EXHAUSTED */
-#define TTRPC_DECODED_MAX (8u << 20) /* memory of one decoded message; above: RESOURCE_EXHAUSTED */
-#define TTRPC_CALLS_MAX 4096u /* calls under way on a connection; above: RESOURCE_EXHAUSTED */
-#define TTRPC_CONNECTIONS_MAX 16384u     /* connections of a server; above: accept stops */
-#define TTRPC_WRITE_QUEUE_MAX (1u << 20) /* queued bytes; above: the connection is not read */
-#define TTRPC_CLIENT_QUEUE_MAX                                                                     \
-	(16u << 20)                 /* bytes queued by a client; above: new calls get -ENOBUFS */
-#define TTRPC_METADATA_MAX 128u     /* entries of a request; above: RESOURCE_EXHAUSTED */
-#define TTRPC_STATUS_TEXT_MAX 4096u /* bytes of a status text that we send; above: cut */
 
 /* ---- status ---- */
 enum ttrpc_code {
@@ -75,6 +70,11 @@ enum ttrpc_code ttrpc_code_from_errno(int negative_errno);
 
 /* ---- services: const tables, made by the generator ---- */
 struct ttrpc_call;
+struct ttrpc_stream;
+struct ttrpc_streams;
+
+/* The part of the library that serves streams: linked in if a table names it. */
+extern const struct ttrpc_streams ttrpc_streams;
 
 enum ttrpc_method_flags {
 	TTRPC_CLIENT_STREAM = 1,
@@ -86,9 +86,13 @@ struct ttrpc_method {
 	const ProtobufCMessageDescriptor *input;
 	const ProtobufCMessageDescriptor *output;
 	uint32_t flags;
-	/* Calls the typed handler; -ENOSYS where handlers has NULL there. */
+	/* Calls the typed handler; -ENOSYS where handlers has NULL there. Unary methods. */
 	int (*dispatch)(const void *handlers, struct ttrpc_call *call,
 			const ProtobufCMessage *request);
+	/* The same for streams; request is NULL where the client streams. See stream.h. */
+	int (*open)(const void *handlers, struct ttrpc_stream *stream,
+		    const ProtobufCMessage *request);
+	const struct ttrpc_streams *streams; /* &ttrpc_streams */
 };
 
 struct ttrpc_service {
@@ -97,21 +101,15 @@ struct ttrpc_service {
 	const struct ttrpc_method *methods;
 };
 
-/* ---- who may connect ---- */
-enum ttrpc_policy {
-	TTRPC_POLICY_SAME_USER = 1, /* SO_PEERCRED: effective uid and gid equal ours */
-	TTRPC_POLICY_NONE,          /* anybody; for sockets whose folder is the guard */
-};
-
 /* ---- server ---- */
 struct ttrpc_server;
 
 /*
- * The loop must outlive the server. The policy compares with the ids that this process has now; who
- * is refused is disconnected before a byte is read. free(): closes listeners and connections,
- * cancels the calls; also from within a handler.
+ * The loop must outlive the server. policy is copied; same_user compares with the ids that this
+ * process has now. Who is refused is disconnected before a byte is read. free(): closes listeners
+ * and connections, cancels the calls; also from within a handler.
  */
-int ttrpc_server_new(struct ttrpc_loop *loop, enum ttrpc_policy policy,
+int ttrpc_server_new(struct ttrpc_loop *loop, const struct ttrpc_policy *policy,
 		     struct ttrpc_server **ret_server);
 struct ttrpc_server *ttrpc_server_free(struct ttrpc_server *server); /* returns NULL; takes NULL */
 
@@ -123,9 +121,45 @@ struct ttrpc_server *ttrpc_server_free(struct ttrpc_server *server); /* returns 
 int ttrpc_server_register(struct ttrpc_server *server, const struct ttrpc_service *service,
 			  const void *handlers, void *userdata);
 
-/* Takes fd, a listening socket, on success; made non-blocking. Several may be added. */
+/* For connections that begin from now on. -EINVAL: message is above TTRPC_MESSAGE_CEILING. */
+int ttrpc_server_set_limits(struct ttrpc_server *server, const struct ttrpc_limits *limits);
+void ttrpc_server_count(struct ttrpc_server *server, struct ttrpc_statistics *statistics);
+
+/*
+ * By default a call whose deadline passes is answered DEADLINE_EXCEEDED by the server itself. false:
+ * only its cancel callback runs, once, and the handler answers.
+ */
+void ttrpc_server_enforce_deadlines(struct ttrpc_server *server, bool enforce);
+
+/*
+ * Takes fd, a listening socket, on success; made non-blocking. Several may be added. shared: for one
+ * socket that several servers listen on, each in a loop and a thread of its own and with a dup() of
+ * the descriptor: a connection wakes one of them, not all.
+ */
 int ttrpc_server_listen(struct ttrpc_server *server, int fd);
+int ttrpc_server_listen_shared(struct ttrpc_server *server, int fd);
 void ttrpc_server_stop_listening(struct ttrpc_server *server); /* closes them; connections stay */
+
+/*
+ * Makes a listening socket for an address as of ttrpc_client_connect() and listens on it, with the
+ * longest backlog that the system allows. A unix path must not exist. -EINVAL, -EADDRINUSE, ...
+ */
+int ttrpc_server_listen_on(struct ttrpc_server *server, const char *address);
+
+/*
+ * Takes fd, a connected socket, also on failure; the policy is not asked. For what was accepted, or
+ * made by socketpair(2), elsewhere.
+ */
+int ttrpc_server_adopt(struct ttrpc_server *server, int fd);
+
+/*
+ * Stops listening, answers new calls UNAVAILABLE, waits until every call and stream has ended and
+ * every answer was taken, closes the connections, then calls done with 0. After timeout (ns) done is
+ * called with -ETIMEDOUT, and nothing more was closed: ttrpc_server_free() does that. done may be
+ * NULL and may free the server. -EALREADY: a shutdown is under way.
+ */
+int ttrpc_server_shutdown(struct ttrpc_server *server, uint64_t timeout,
+			  void (*done)(void *userdata, int error), void *userdata);
 
 size_t ttrpc_server_connections(const struct ttrpc_server *server);
 
@@ -151,23 +185,41 @@ typedef void (*ttrpc_cancel_fn)(struct ttrpc_call *call, void *userdata);
 
 /*
  * Both return 0 always; whether the peer still reads is not theirs to tell. response is encoded at
- * once and stays the caller's; one above TTRPC_MESSAGE_MAX is answered RESOURCE_EXHAUSTED instead.
+ * once and stays the caller's; one above limits.message is answered RESOURCE_EXHAUSTED instead.
  * A text is cut at TTRPC_STATUS_TEXT_MAX, and made valid UTF-8. A code of TTRPC_OK becomes UNKNOWN.
  */
 int ttrpc_reply(struct ttrpc_call *call, const ProtobufCMessage *response);
 int ttrpc_fail(struct ttrpc_call *call, enum ttrpc_code code, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
+/* An Any that goes with a status. size bytes at value. */
+struct ttrpc_detail {
+	const char *type_url;
+	const void *value;
+	size_t size;
+};
+
+/* As ttrpc_fail(), with details for the client. Above the limit of a message they are left out. */
+int ttrpc_fail_details(struct ttrpc_call *call, enum ttrpc_code code, const char *text,
+		       const struct ttrpc_detail *details, size_t n_details);
+
 /*
  * cancelled runs when nobody can hear the answer any more (peer gone, server freed) or when the
  * request's deadline passed: then DEADLINE_EXCEEDED has been sent for it. NULL: silently.
+ * ttrpc_call_error() says in it which: -ETIMEDOUT, -ECANCELED (freed), else the connection's error.
  */
+int ttrpc_call_error(const struct ttrpc_call *call);
 void ttrpc_call_take(struct ttrpc_call *call, ttrpc_cancel_fn cancelled, void *userdata);
 
 void *ttrpc_call_userdata(const struct ttrpc_call *call); /* of ttrpc_server_register() */
 const struct ttrpc_method *ttrpc_call_method(const struct ttrpc_call *call);
 uint64_t ttrpc_call_deadline(const struct ttrpc_call *call); /* of ttrpc_now(); 0: none */
 struct ucred ttrpc_call_peer(const struct ttrpc_call *call); /* as it was when it connected */
+
+/* What a handshake, or a handler, has put on the connection; release is called at its end. */
+void *ttrpc_call_connection_data(const struct ttrpc_call *call);
+void ttrpc_call_set_connection_data(struct ttrpc_call *call, void *data,
+				    void (*release)(void *data));
 
 /* The encoded request as it came; valid until the handler returns, NULL afterwards. */
 const void *ttrpc_call_payload(const struct ttrpc_call *call, size_t *ret_size);
@@ -182,11 +234,21 @@ struct ttrpc_pair {
 	const char *key, *value;
 };
 
-struct ttrpc_options {
-	uint64_t timeout;                  /* nanoseconds; 0: none */
-	const struct ttrpc_pair *metadata; /* n_metadata entries */
-	size_t n_metadata;
+/* A handle on one call under way, or on none; embedded in what is the caller's. */
+struct ttrpc_cancel {
+	void *call; /* NULL: none */
 };
+
+struct ttrpc_options {
+	uint64_t timeout; /* nanoseconds; 0: none. Covers queueing, a blocked write and waiting */
+	const struct ttrpc_pair *metadata; /* n_metadata entries; see also metadata.h */
+	size_t n_metadata;
+	/* Set to the call that is made, until it ends. NULL: it can't be cancelled. Not for streams. */
+	struct ttrpc_cancel *cancel;
+};
+
+/* Ends the call, if there still is one, with CANCELLED and -ECANCELED; a late answer is dropped. */
+void ttrpc_client_cancel(struct ttrpc_cancel *cancel);
 
 /*
  * How a call ended, on the client. error is 0 if the code is the server's; else no answer came and
@@ -199,7 +261,20 @@ struct ttrpc_status {
 	enum ttrpc_code code;
 	int error;
 	char text[256];
+	/*
+	 * For ttrpc_status_detail(). Valid as long as a response would be; after a _sync call until
+	 * the client's next one.
+	 */
+	const void *details;
+	size_t details_size;
 };
+
+/*
+ * The index-th detail, its type_url copied to *ret_type_url (size bytes, cut). False: there are
+ * fewer.
+ */
+bool ttrpc_status_detail(const struct ttrpc_status *status, size_t index, char *ret_type_url,
+			 size_t size, const void **ret_value, size_t *ret_value_size);
 
 /* response is NULL unless code is OK; valid until the callback returns. */
 typedef void (*ttrpc_done_fn)(void *userdata, const struct ttrpc_status *status,
@@ -215,12 +290,40 @@ int ttrpc_client_new(struct ttrpc_loop *loop, int fd, struct ttrpc_client **ret_
 struct ttrpc_client *ttrpc_client_free(struct ttrpc_client *client);
 
 /*
- * Blocks until connected, at most timeout (0: for ever). address: a path, or "unix://" + path, or
- * "@" + abstract name. -ETIMEDOUT; -ENOENT, -ECONNREFUSED, ... as connect(2) has them; -EINVAL or
- * -ENAMETOOLONG for what is no address. It waits only where the listener's backlog is full.
+ * Blocks until connected, at most timeout (ns; 0: for ever). address: a path, or "unix://" + path, or
+ * "@" + abstract name (a "@" at its end stands for a NUL, which old Go programs put there),
+ * "tcp://host:port" with a numeric host ("[::1]"), "vsock://cid:port". -ETIMEDOUT; -ENOENT,
+ * -ECONNREFUSED, ... as connect(2) has them; -EINVAL or -ENAMETOOLONG for what is no address.
  */
 int ttrpc_client_connect(struct ttrpc_loop *loop, const char *address, uint64_t timeout,
 			 struct ttrpc_client **ret_client);
+
+/* The connected socket alone. */
+int ttrpc_connect(const char *address, uint64_t timeout, int *ret_fd);
+
+/* As for the server, but right after ttrpc_client_new(). */
+int ttrpc_client_set_limits(struct ttrpc_client *client, const struct ttrpc_limits *limits);
+void ttrpc_client_count(struct ttrpc_client *client, struct ttrpc_statistics *statistics);
+
+/* Ends the connection and its calls as ttrpc_client_free() does, then tells on_close. */
+void ttrpc_client_close(struct ttrpc_client *client);
+
+/*
+ * Why the connection ended: error as for on_close, -ECANCELED if we closed it; 0: it hasn't. middle:
+ * inside a frame.
+ */
+struct ttrpc_close {
+	int error;
+	bool local, middle;
+};
+
+struct ttrpc_close ttrpc_client_closed(const struct ttrpc_client *client);
+
+/*
+ * Blocks until the connection has ended and on_close has returned. timeout: ns, 0: for ever.
+ * -ETIMEDOUT. A client with a loop handles its calls' answers meanwhile. -EBUSY in its callbacks.
+ */
+int ttrpc_client_wait(struct ttrpc_client *client, uint64_t timeout);
 
 /*
  * Called in the loop once, when the connection ended for whatever reason but ttrpc_client_free(),
@@ -253,4 +356,7 @@ int ttrpc_client_call_sync(struct ttrpc_client *client, const struct ttrpc_servi
 #ifdef __cplusplus
 }
 #endif
+
+#include "ttrpc/stream.h"
+
 #endif

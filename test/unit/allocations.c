@@ -36,7 +36,7 @@ void *__wrap_realloc(void *pointer, size_t size)
 static void round_trip(struct fixture *fixture, int fd, uint32_t *id, const char *method,
 		       const char *value, int n)
 {
-	static uint8_t bytes[65536], sink[65536];
+	static uint8_t bytes[131072], sink[65536];
 	Google__Protobuf__Any answer = GOOGLE__PROTOBUF__ANY__INIT;
 	size_t size = 0;
 
@@ -92,6 +92,14 @@ TEST(no_allocation_for_larger_calls)
 
 	memset(value, 'x', sizeof(value) - 1);
 	ASSERT_EQ(allocations_of("Echo", value, 8), 0);
+}
+
+TEST(no_allocation_for_large_calls)
+{
+	static char value[100001];
+
+	memset(value, 'x', sizeof(value) - 1);
+	ASSERT_EQ(allocations_of("Echo", value, 1), 0);
 }
 
 TEST(no_allocation_for_failures)

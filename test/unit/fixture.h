@@ -51,7 +51,8 @@ static inline long any_number(const ProtobufCMessage *message)
 	char text[32] = "";
 
 	ASSERT(any->value.len < sizeof(text));
-	memcpy(text, any->value.data, any->value.len);
+	if (any->value.len > 0)
+		memcpy(text, any->value.data, any->value.len);
 	return strtol(text, NULL, 10);
 }
 

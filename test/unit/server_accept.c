@@ -74,7 +74,7 @@ TEST(policy_none_admits_everybody)
 	if (geteuid() != 0)
 		SKIP("needs root to be somebody else");
 	fixture_init(&fixture);
-	fixture.server->policy = TTRPC_POLICY_NONE;
+	fixture.server->policy = *TTRPC_POLICY_NONE;
 	pid = foreign_peer(&fixture, 65534, 65534);
 	while (waitpid(pid, &status, WNOHANG) == 0)
 		ASSERT_EQ(ttrpc_loop_dispatch(&fixture.loop, 10), 0);
@@ -89,7 +89,7 @@ TEST(policy_has_to_be_one)
 	struct ttrpc_loop loop;
 
 	ASSERT_EQ(ttrpc_loop_init(&loop), 0);
-	ASSERT_EQ(ttrpc_server_new(&loop, (enum ttrpc_policy)0, &server), -EINVAL);
+	ASSERT_EQ(ttrpc_server_new(&loop, NULL, &server), -EINVAL);
 	ASSERT(!server);
 	ASSERT(!ttrpc_server_free(NULL));
 	ttrpc_loop_deinit(&loop);

@@ -105,7 +105,7 @@ MULTIARCH := $(shell gcc -print-multiarch 2>/dev/null)
 MUSL := /usr/lib/$(MULTIARCH:-gnu=-musl)
 
 # Not static-PIE: measured at 20 containers it adds 30 kB of Pss_Anon to each (77 for 47; 64 is the
-# goal), since every table with a pointer is relocated at start, and 38 kB to the file (256 KiB).
+# goal), since every table with a pointer is relocated at start, and 38 kB to the file.
 # musl has no _FORTIFY_SOURCE, and Debian no package that adds it. Its own headers come first, then
 # gcc's, then the kernel's, which musl-gcc hides.
 musl_CC := musl-gcc

@@ -77,6 +77,7 @@ void main_task(const struct shim_config *config, struct runtime_task *task)
 	task->namespace_ = config->namespace_;
 	task->id = config->id;
 	task->exec_id = task->bundle = task->options.type_url = "";
+	task->console_socket = task->json = task->checkpoint = task->parent_checkpoint = "";
 	for (int i = 0; i < 3; i++)
 		task->stdio[i] = -1;
 	for (int i = 0; i < RUNTIME_KEEP_MAX; i++)

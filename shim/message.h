@@ -23,6 +23,7 @@
 
 /* What the server keeps to and the monitor takes for hostile beyond. */
 #define CONTAINERS_MAX 1024 /* of one shim; one more is refused: RESOURCE_EXHAUSTED */
+#define EXECS_MAX 4096      /* that run at once, of one shim; the same */
 #define OPERATIONS_MAX 32   /* under way at once; more wait in the server */
 #define EXCLUSIVE_MAX 24    /* exclusive ones wait beyond this: the server's own rule */
 #define SIGNAL_MAX 64       /* of a kill; 0 is one, too */
@@ -33,9 +34,17 @@ enum verb_type {
 	VERB_KILL,
 	VERB_DELETE,
 	VERB_PIDS,
-	VERB_CANCEL,  /* end a create that is under way */
-	VERB_PUBLISH, /* connect to containerd's event service */
-	VERB_CLOSE,   /* unlink the socket: the shim is about to end */
+	VERB_EXEC,    /* run one more process */
+	VERB_RESTORE, /* start from a checkpoint */
+	VERB_PAUSE,
+	VERB_RESUME,
+	VERB_UPDATE,
+	VERB_CHECKPOINT,
+	VERB_STATS,
+	VERB_END_LOGGER, /* its process is gone and drained: it is to end */
+	VERB_CANCEL,     /* end a create that is under way */
+	VERB_PUBLISH,    /* connect to containerd's event service */
+	VERB_CLOSE,      /* unlink the socket: the shim is about to end */
 	VERB_MAX,
 };
 
@@ -44,6 +53,8 @@ struct verb {
 	uint32_t tag; /* comes back in the report; not 0 */
 	uint32_t signal;
 	uint32_t all;
+	uint32_t oom_kills; /* stats: what the server has counted, for when the cgroup is gone */
+	uint32_t reserved;
 	char id[ID_SIZE];
 	char exec_id[ID_SIZE];
 };
@@ -55,6 +66,7 @@ enum report_type {
 
 enum report_flags {
 	REPORT_PRIVATE_PIDS = 1, /* create: the container has a PID namespace of its own */
+	REPORT_LOGGER = 2,       /* exit: it is the process's logger that ended */
 };
 
 /* What each descriptor beside a report is. The first RUNTIME_KEEP_MAX stay with the monitor. */
@@ -69,7 +81,10 @@ enum report_role {
 	ROLE_STDERR_SOURCE,
 	ROLE_STDERR_SINK,
 	ROLE_STDERR_KEEPER,
-	ROLE_RESULT, /* a memfd with the answer's bytes, or the publisher's socket */
+	ROLE_RESULT,    /* a memfd with the answer's bytes, or the publisher's socket */
+	ROLE_CONSOLE,   /* the master of the process's terminal, for its size */
+	ROLE_OOM_EVENT, /* readable when there may have been an OOM kill; see oom.h */
+	ROLE_OOM_FILE,  /* what counts them */
 	ROLE_MAX,
 };
 
@@ -79,6 +94,7 @@ struct report {
 	uint32_t code; /* enum ttrpc_code; 0: success */
 	uint32_t flags;
 	int32_t pid;
+	int32_t logger_pid;   /* create, exec, restore: takes the process's output; 0: none */
 	uint32_t exit_status; /* as containerd counts: the status, or 128 + signal */
 	int64_t exited_at;    /* CLOCK_REALTIME */
 	uint32_t exited_at_nanos;

@@ -56,7 +56,9 @@ struct job {
 	int report_fd;
 	const char *bundle;
 	const int *keep;
-	pid_t pid; /* of the container's init; 0 before create, and when it has ended */
+	pid_t pid; /* of the verb's process, init or exec; 0 before create, and when it has ended */
+	pid_t init_pid;   /* of the container's init; the same */
+	pid_t logger_pid; /* of the verb's process; the same */
 	const struct rlimit *files;
 	bool undo; /* the verb is a create whose worker died */
 };

@@ -18,10 +18,10 @@
  * may be left as they are. A worker dies with the shim (PDEATHSIG), so nothing finishes behind its
  * back. What has to outlive the worker goes into task->keep (descriptors) and task->state (bytes).
  *
- * create, start and remove of one container never run at the same time; kill and pids may run
- * beside them and beside each other, each in its own process. No call is cut short because the
- * client that asked went away. There is no time limit: what hangs is ended by the delete of its
- * container.
+ * create, start, pause, resume, update, checkpoint, restore and remove of one container never run at
+ * the same time; kill, pids, stats and exec may run beside them and beside each other, each in its own
+ * process. No call is cut short because the client that asked went away. There is no time limit: what
+ * hangs is ended by the delete of its container.
  *
  * The shim does the rest: the command line, the sockets, the task service, events, exits and their
  * order, standard input and output, the root file system's mounts, cleaning up.
@@ -72,17 +72,41 @@ struct runtime_task {
 	const char *bundle;     /* absolute path of the folder that holds config.json and rootfs */
 	pid_t pid;              /* the process; 0 before create, and when it has ended */
 
-	struct runtime_any options; /* create: the runtime's options */
-	int stdio[3]; /* create: the descriptors to be the process's 0, 1 and 2; never -1 */
+	struct runtime_any options; /* create: the runtime's options; checkpoint: those of it */
+	/*
+	 * create, exec, restore: the descriptors to be the process's 0, 1 and 2; never -1. With a
+	 * console_socket they are /dev/null.
+	 */
+	int stdio[3];
+	/*
+	 * create, exec, restore: "", or the process is to have a terminal: the path of a unix stream
+	 * socket that listens, to which its master is sent by SCM_RIGHTS, as OCI runtimes do it.
+	 */
+	const char *console_socket;
+	/*
+	 * exec: the process to run; update: the resources. JSON of the OCI runtime specification as
+	 * the client sent it, an object, with a NUL behind its json_size bytes.
+	 */
+	const char *json;
+	size_t json_size;
+	/*
+	 * checkpoint: the folder to write the image to. restore: the one that holds it, and its
+	 * parent or "". create: "", or what restore will be given: then nothing runs yet.
+	 */
+	const char *checkpoint, *parent_checkpoint;
 
 	/*
-	 * Kept from one call to the next; a function that changes them and returns 0 has them kept.
+	 * Kept from one call to the next; create, start, exec and restore that change them and return
+	 * 0 have them kept.
 	 * A kept descriptor can be replaced by another one, but not taken away; the shim closes all
 	 * of them when the container is deleted.
 	 */
 	int keep[RUNTIME_KEEP_MAX]; /* -1: none. A new one becomes the shim's */
 
-	/* Also kept, in the bundle, when the shim was killed. kill and pids leave it as it is. */
+	/*
+	 * Also kept, in the bundle, when the shim was killed. Those that run beside others leave it as
+	 * it is.
+	 */
 	unsigned char state[RUNTIME_STATE_MAX];
 	size_t state_size;
 
@@ -103,7 +127,8 @@ struct runtime {
 	/*
 	 * Makes the container and its init process, which waits before the user's program runs. The
 	 * process must be a descendant of the caller. If create fails nothing of the container may
-	 * be left; the shim calls remove with force afterwards all the same.
+	 * be left; the shim calls remove with force afterwards all the same. With task->checkpoint
+	 * it only keeps what restore will need, and the pid is 0.
 	 */
 	int (*create)(struct runtime_task *task, pid_t *ret_pid);
 
@@ -114,8 +139,8 @@ struct runtime {
 	int (*start)(struct runtime_task *task);
 
 	/*
-	 * signal: a number, 1 to 64, or 0, which asks whether the process is there. all: every
-	 * process of the container. If it has ended: runtime_fail(task, RUNTIME_NOT_FOUND, "process
+	 * signal: a number, 1 to 64, or 0, which asks whether the process is there. With an exec_id
+	 * the process is that one; else it is the init, or with all every process of the container. If it has ended: runtime_fail(task, RUNTIME_NOT_FOUND, "process
 	 * already finished: not found"), which is what clients look for. It need not wait for the
 	 * end.
 	 */
@@ -131,6 +156,35 @@ struct runtime {
 
 	/* The pids of the container's processes, init's included: *ret_n of them, at most max. */
 	int (*pids)(struct runtime_task *task, pid_t *pids, size_t max, size_t *ret_n);
+
+	/*
+	 * Runs one more process in the container: task->exec_id, task->json. The process must be a
+	 * descendant of the caller. If it fails nothing of it may be left.
+	 */
+	int (*exec)(struct runtime_task *task, pid_t *ret_pid);
+
+	/* Freezes all processes of the container; lets them go on. */
+	int (*pause)(struct runtime_task *task);
+	int (*resume)(struct runtime_task *task);
+
+	/* Changes the resources that the container may use: task->json. */
+	int (*update)(struct runtime_task *task);
+
+	/*
+	 * Writes an image of the running container to task->checkpoint. task->options: of type
+	 * containerd.runc.v1.CheckpointOptions, or none. Whether it ends the container is said there.
+	 */
+	int (*checkpoint)(struct runtime_task *task);
+
+	/* In start's place after a create with a checkpoint: the process goes on from the image. */
+	int (*restore)(struct runtime_task *task, pid_t *ret_pid);
+
+	/*
+	 * What the container uses: a google.protobuf.Any of io.containerd.cgroups.v1.Metrics or .v2.
+	 * Its strings and bytes live as long as the worker. NULL: the shim reads the cgroup of the
+	 * init.
+	 */
+	int (*stats)(struct runtime_task *task, struct runtime_any *ret_metrics);
 
 	/*
 	 * Writes JSON of the OCI runtime's features to fd, for -info; fd stays the caller's. task

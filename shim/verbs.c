@@ -26,10 +26,11 @@
 #define SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
 
 enum container_need {
-	NEED_NONE,  /* the id is empty */
-	NEED_FRESH, /* valid, and not that of a container */
-	NEED_VALID, /* valid: the container may have gone while the verb came */
-	NEED_LIVE,  /* a container's */
+	NEED_UNKNOWN = 0, /* there is no such verb */
+	NEED_NONE,        /* the id is empty */
+	NEED_FRESH,       /* valid, and not that of a container */
+	NEED_VALID,       /* valid: the container may have gone while the verb came */
+	NEED_LIVE,        /* a container's */
 };
 
 struct verb_rule {
@@ -213,6 +214,7 @@ static pid_t worker_fork(struct monitor *monitor, const struct verb *verb, int p
 		.bundle = bundle,
 		.keep = container->keep,
 		.pid = container->init.exited ? 0 : container->init.pid,
+		.init_pid = container->init.exited ? 0 : container->init.pid,
 		.files = &monitor->files,
 		.undo = undo,
 	};
@@ -268,6 +270,8 @@ static const char *verb_wrong(struct monitor *monitor, const struct verb *verb, 
 	const struct verb_rule *rule = &rules[verb->type];
 	struct monitor_container *container = NULL;
 
+	if (rule->need == NEED_UNKNOWN)
+		return "unknown verb";
 	if (verb->tag == 0 || worker_find_tag(&monitor->children, verb->tag))
 		return "tag in use";
 	if (rule->need == NEED_NONE ? verb->id[0] != 0 : !id_valid(verb->id))

@@ -37,6 +37,11 @@
 #define DEATH_WAIT_MS 10000 /* for a process that was sent SIGKILL */
 #define UNDO_SECONDS 10     /* for a runtime that may hang in remove as it did in create */
 
+static int unimplemented(struct runtime_task *task)
+{
+	return runtime_fail(task, RUNTIME_UNIMPLEMENTED, "not implemented");
+}
+
 static int work_create(const struct job *job, struct runtime_task *task,
 		       struct report_message *message)
 {
@@ -115,6 +120,8 @@ static int work_pids(const struct job *job, struct runtime_task *task,
 		     struct report_message *message)
 {
 	size_t n = 0;
+	if (!job->config->runtime->pids)
+		return unimplemented(task);
 	pid_t *pids = calloc(RUNTIME_PIDS_MAX, sizeof(*pids));
 	if (!pids)
 		return -ENOMEM;
@@ -155,24 +162,11 @@ static int work_undo(const struct job *job, struct runtime_task *task,
 typedef int (*work_fn)(const struct job *job, struct runtime_task *task,
 		       struct report_message *message);
 
-/* NULL: the runtime has no such function. */
-static work_fn work_find(const struct runtime *runtime, uint32_t type)
-{
-	switch (type) {
-	case VERB_CREATE:
-		return work_create;
-	case VERB_START:
-		return work_start;
-	case VERB_KILL:
-		return work_kill;
-	case VERB_DELETE:
-		return work_delete;
-	case VERB_PIDS:
-		return runtime->pids ? work_pids : NULL;
-	default:
-		return NULL;
-	}
-}
+/* What a runtime may leave out is asked for by the work itself: see unimplemented(). */
+static const work_fn works[VERB_MAX] = {
+	[VERB_CREATE] = work_create, [VERB_START] = work_start, [VERB_KILL] = work_kill,
+	[VERB_DELETE] = work_delete, [VERB_PIDS] = work_pids,
+};
 
 static int task_init(struct runtime_task *task, const struct job *job)
 {
@@ -184,6 +178,7 @@ static int task_init(struct runtime_task *task, const struct job *job)
 	task->pid = job->pid;
 	task->options.type_url = "";
 	task->stdio[0] = task->stdio[1] = task->stdio[2] = -1;
+	task->console_socket = task->json = task->checkpoint = task->parent_checkpoint = "";
 	memcpy(task->keep, job->keep, sizeof(task->keep));
 	task->state_size = 0;
 	task->log_fd = log_fd();
@@ -247,7 +242,7 @@ void worker_run(const struct job *job)
 {
 	struct runtime_task task;
 	struct report_message message;
-	work_fn work = job->undo ? work_undo : work_find(job->config->runtime, job->verb->type);
+	work_fn work = job->undo ? work_undo : works[job->verb->type];
 
 	char text[RUNTIME_ERROR_MAX];
 
@@ -256,7 +251,7 @@ void worker_run(const struct job *job)
 	setrlimit(RLIMIT_NOFILE, job->files);
 	int result = task_init(&task, job);
 	if (result == 0 && !work)
-		result = runtime_fail(&task, RUNTIME_UNIMPLEMENTED, "not implemented");
+		result = unimplemented(&task);
 	if (result == 0)
 		result = work(job, &task, &message);
 	if (result == 0)

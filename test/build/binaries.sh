@@ -7,7 +7,7 @@ set -u
 cd "$(dirname "$0")/../.." || exit 1
 shims=(build/containerd-shim-mote-v2 build/containerd-shim-skeleton-v2)
 products=("${shims[@]}" build/libttrpc.a build/libshim.a)
-limit=$((256 * 1024))
+limit=$((384 * 1024))
 status=0
 
 # check NAME COMPLAINTS

@@ -6,6 +6,7 @@
  * tables in zeroed memory, of which only the used part costs anything.
  *
  * A container:  free -> creating (its create worker lives) -> live -> free (deleted, or create failed)
+ * A child:      free -> registered (a worker named it) -> exited -> free (execs and loggers: forwarded)
  * An exit:      zombie -> peeked, matched, recorded, written to the bundle, reaped -> forwarded
  * Strays are exits of children that nobody has named yet: a worker that makes a process may report it
  * after it has died already. They are kept while such a worker lives.
@@ -17,16 +18,23 @@
 #include "shim/state.h"
 
 #define WORKERS_MAX 64 /* OPERATIONS_MAX, and those that have reported and end */
+#define OTHERS_MAX (2 * EXECS_MAX)
 #define STRAYS_MAX 256 /* beyond it they stay zombies until a worker has ended */
+
+/* A process that was registered: a container's init, an exec, or the logger of one of these. */
+struct monitor_child {
+	struct monitor_container *container; /* NULL: free */
+	bool hold;    /* its exit waits: the report that it follows has not been sent */
+	bool waiting; /* its exit has not been forwarded */
+	struct state_process process; /* pid 0: there is none */
+};
 
 struct monitor_container {
 	enum { CONTAINER_FREE = 0, CONTAINER_CREATING, CONTAINER_LIVE } phase;
 	bool exclusive; /* a worker has it for itself */
-	bool hold;      /* exits wait: the report that they follow has not been sent */
 	bool deleting;  /* its delete succeeded: free when that was sent */
-	bool waiting;   /* an exit has not been forwarded */
 	int keep[RUNTIME_KEEP_MAX];
-	struct state_process init; /* pid 0: none */
+	struct monitor_child init;
 	char id[ID_SIZE];
 };
 
@@ -35,9 +43,11 @@ struct monitor_worker {
 	uint32_t tag;
 	enum verb_type type;
 	bool reported;
+	bool exclusive; /* it has its container for itself */
 	bool cancelled; /* a create that is to fail, whatever it reports */
 	bool undoes;    /* it took the place of a create's worker that died, and answers for it */
 	struct monitor_container *container;
+	char exec_id[ID_SIZE];
 };
 
 struct stray {
@@ -48,11 +58,13 @@ struct stray {
 struct children {
 	const char *folder;  /* above the bundles */
 	size_t n_containers; /* the highest one ever used, plus one */
-	size_t n_waiting;    /* containers with waiting set */
+	size_t n_others;     /* the highest one ever used, plus one */
+	size_t n_waiting;    /* children with waiting set */
 	size_t n_workers, n_unreported, n_strays;
 	struct monitor_worker workers[WORKERS_MAX];
 	struct monitor_container containers[CONTAINERS_MAX];
 	struct stray strays[STRAYS_MAX];
+	struct monitor_child others[OTHERS_MAX]; /* execs and loggers */
 };
 
 struct monitor_container *children_find(struct children *children, const char *id);
@@ -62,7 +74,10 @@ int children_bundle(const struct children *children, const char *id, char *path,
 
 struct monitor_worker *worker_find(struct children *children, pid_t pid);
 struct monitor_worker *worker_find_tag(struct children *children, uint32_t tag);
-struct monitor_worker *worker_find_create(struct children *children, const char *id);
+struct monitor_worker *worker_find_exclusive(struct children *children, const char *id);
+struct monitor_worker *worker_find_exec(struct children *children,
+					const struct monitor_container *container,
+					const char *exec_id);
 struct monitor_worker *worker_allocate(struct children *children); /* NULL: WORKERS_MAX */
 void worker_free(struct children *children, struct monitor_worker *worker);
 
@@ -72,8 +87,17 @@ void worker_free(struct children *children, struct monitor_worker *worker);
  */
 bool children_may_register(struct children *children, pid_t pid);
 
-/* A worker reported that pid is the container's init. Takes its exit from the strays if it is there. */
-void children_register(struct children *children, struct monitor_container *container, pid_t pid);
+/* NULL: it has none such, or it has ended and that was forwarded. exec_id "": of the init. */
+struct monitor_child *children_child(struct children *children, struct monitor_container *container,
+				     const char *exec_id, bool logger);
+pid_t children_pid(const struct monitor_child *child); /* 0: NULL, or it has ended */
+
+/*
+ * A worker reported that pid is the container's init (exec_id ""), an exec or a logger. Takes its exit
+ * from the strays if it is there. False: OTHERS_MAX.
+ */
+bool children_register(struct children *children, struct monitor_container *container,
+		       const char *exec_id, bool logger, pid_t pid);
 
 /*
  * Peeks at one zombie and takes in what it means. Returns
@@ -103,11 +127,20 @@ void children_end_init(struct children *children, struct monitor_container *cont
 /* In a worker: closes what is kept for all containers but its own. */
 void children_close_others(const struct children *children, const struct monitor_container *own);
 
-/* The next container whose exit is to be forwarded now, or NULL. */
-struct monitor_container *children_next_exit(struct children *children);
-void children_exit_sent(struct children *children, struct monitor_container *container);
+/* The next child whose exit is to be forwarded now, or NULL. */
+struct monitor_child *children_next_exit(struct children *children);
+void children_exit_sent(struct children *children, struct monitor_child *child);
+
+/* The report that named them has been sent: exits of execs and loggers may follow. */
+void children_unhold(struct children *children);
 
 /* No worker lives that could name a stray: forget them. */
 void children_drop_strays(struct children *children);
+
+/* ---- between children.c and reap.c ---- */
+struct monitor_child *children_of_pid(struct children *children, pid_t pid);
+void children_record(struct children *children, const struct monitor_child *child);
+/* Whether the strays know how pid ended: then the exit is copied. */
+bool strays_find(const struct children *children, pid_t pid, struct state_process *process);
 
 #endif

@@ -105,15 +105,20 @@ static void operations_wait(const struct delete *delete)
 	close(folder);
 }
 
+/* NULL: none is recorded. */
+static const struct state_process *init_of(const struct state *state)
+{
+	const struct state_process *first = state->processes;
+	return state->n_processes > 0 && !first->logger && !first->exec_id[0] ? first : NULL;
+}
+
 static void state_load(struct delete *delete)
 {
 	int result = state_read(delete->bundle, &delete->state);
-	if (result < 0)
-		delete->state.n_processes = 0;
 	if (result < 0 && result != -ENOENT)
 		warn(delete, "cannot read the container's state: %s", failure_errno(-result));
-	if (delete->state.n_processes > 0)
-		delete->pid = delete->state.processes[0].pid;
+	if (init_of(&delete->state))
+		delete->pid = init_of(&delete->state)->pid;
 	else
 		file_read_pid("init.pid", &delete->pid, &delete->failure); /* 0 if it cannot */
 	result = state_read_runtime(delete->bundle, delete->task.state, &delete->task.state_size);
@@ -146,29 +151,44 @@ static int process_kill(const struct delete *delete, const struct state_process 
 	return fd;
 }
 
-static void process_wait(const struct delete *delete, pid_t pid, int fd, uint64_t end)
+static bool dies(int fd, uint64_t end)
 {
 	struct pollfd dead = {.fd = fd, .events = POLLIN};
 	uint64_t now = ttrpc_now();
 	int left = now < end ? (int)((end - now) / 1000000) : 0;
+	return poll(&dead, 1, left) != 0;
+}
 
-	if (fd >= 0 && poll(&dead, 1, left) == 0)
+static void process_wait(const struct delete *delete, pid_t pid, int fd, uint64_t end)
+{
+	if (fd >= 0 && !dies(fd, end))
 		warn(delete, "process %d does not die", pid);
 	if (fd >= 0)
 		close(fd);
 }
 
-/* The last first: a container's init may end all others with it. One wait is for them all. */
+/*
+ * The last first: a container's init may end all others with it. One wait is for them all. A logger has
+ * its end of input when those that write to it are dead, and the same time to see to it.
+ */
 static void processes_kill(const struct delete *delete)
 {
 	const struct state *state = &delete->state;
-	int fds[STATE_PROCESSES_MAX];
+	int *fds = calloc(state->n_processes + 1, sizeof(*fds));
 
+	if (!fds)
+		return;
 	for (size_t i = state->n_processes; i-- > 0;)
-		fds[i] = process_kill(delete, &state->processes[i]);
+		fds[i] = state->processes[i].logger ? process_open(&state->processes[i])
+						    : process_kill(delete, &state->processes[i]);
 	uint64_t end = ttrpc_now() + DEATH_WAIT;
-	for (size_t i = state->n_processes; i-- > 0;)
-		process_wait(delete, state->processes[i].pid, fds[i], end);
+	for (size_t i = state->n_processes; i-- > 0;) {
+		const struct state_process *process = &state->processes[i];
+		if (process->logger && fds[i] >= 0 && !dies(fds[i], end))
+			syscall(SYS_pidfd_send_signal, fds[i], SIGKILL, NULL, 0);
+		process_wait(delete, process->pid, fds[i], end);
+	}
+	free(fds);
 }
 
 static void container_remove(struct delete *delete)
@@ -207,7 +227,7 @@ static void socket_sweep(struct delete *delete)
 
 static int answer(struct delete *delete)
 {
-	const struct state_process *init = &delete->state.processes[0];
+	const struct state_process *init = init_of(&delete->state);
 	Containerd__Task__V2__DeleteResponse response = CONTAINERD__TASK__V2__DELETE_RESPONSE__INIT;
 	Google__Protobuf__Timestamp exited_at = GOOGLE__PROTOBUF__TIMESTAMP__INIT;
 	struct timespec now;
@@ -219,7 +239,7 @@ static int answer(struct delete *delete)
 	response.exit_status = KILLED_STATUS;
 	exited_at.seconds = now.tv_sec;
 	exited_at.nanos = (int32_t)now.tv_nsec;
-	if (delete->state.n_processes > 0 && init->exited) {
+	if (init && init->exited) {
 		response.exit_status = init->exit_status;
 		exited_at.seconds = init->exited_at;
 		exited_at.nanos = (int32_t)init->exited_at_nanos;
@@ -254,6 +274,7 @@ int delete_main(const struct shim_config *config)
 	int result = delete_run(delete);
 	if (result != 0)
 		result = main_report(config, &delete->failure, result);
+	state_deinit(&delete->state);
 	free(delete);
 	return result;
 }

@@ -121,6 +121,12 @@ void report_deinit(struct report_message *message); /* closes what fds are left 
 int report_send(int fd, const struct report *report, const int *fds, const char *text, int flags);
 int report_receive(int fd, struct report_message *ret_message, int flags);
 
+/* Whether a worker of it may report a process that it made. */
+static inline bool verb_names_process(enum verb_type type)
+{
+	return type == VERB_CREATE || type == VERB_EXEC || type == VERB_RESTORE;
+}
+
 /* Letters, digits, '-', '_' and '.'; begins and ends with a letter or digit; fits; never "..". */
 bool id_valid(const char *id);
 

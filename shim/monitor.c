@@ -6,7 +6,8 @@
  * in their send, exits stay zombies, verbs stay in the socket.
  *
  * The order of what it sends is the promise that the server builds on:
- *   - an exit follows the report that names its process (create, start: container->hold), and
+ *   - an exit follows the report that names its process (child->hold),
+ *   - that of an init follows the report of its start, too, and
  *   - comes before the report of the container's delete.
  * So exits that are not held go first, then the message.
  *
@@ -25,17 +26,19 @@
 #include "shim/pair.h"
 #include "ttrpc/ttrpc.h"
 
-static int exit_send(struct monitor *monitor, const struct monitor_container *container)
+static int exit_send(struct monitor *monitor, const struct monitor_child *child)
 {
-	const struct state_process *init = &container->init;
+	const struct state_process *process = &child->process;
 	struct report report = {
 		.type = REPORT_EXIT,
-		.pid = init->pid,
-		.exit_status = init->exit_status,
-		.exited_at = init->exited_at,
-		.exited_at_nanos = init->exited_at_nanos,
+		.flags = process->logger ? REPORT_LOGGER : 0,
+		.pid = process->pid,
+		.exit_status = process->exit_status,
+		.exited_at = process->exited_at,
+		.exited_at_nanos = process->exited_at_nanos,
 	};
-	memcpy(report.id, container->id, ID_SIZE);
+	memcpy(report.id, child->container->id, ID_SIZE);
+	memcpy(report.exec_id, process->exec_id, ID_SIZE);
 	return report_send(monitor->server_fd, &report, NULL, NULL, MSG_DONTWAIT);
 }
 
@@ -48,9 +51,10 @@ static void message_sent(struct monitor *monitor)
 	monitor->outgoing = false;
 	monitor->settle = NULL;
 	report_deinit(&monitor->message);
+	children_unhold(&monitor->children);
 	if (!container)
 		return;
-	container->hold = false;
+	container->init.hold = false;
 	container->exclusive = false;
 	if (container->phase == CONTAINER_CREATING && success)
 		container->phase = CONTAINER_LIVE;
@@ -69,12 +73,12 @@ static int message_send(const struct monitor *monitor)
 static int flush(struct monitor *monitor)
 {
 	for (;;) {
-		struct monitor_container *container = children_next_exit(&monitor->children);
+		struct monitor_child *child = children_next_exit(&monitor->children);
 		int result = 0;
-		if (container) {
-			result = exit_send(monitor, container);
+		if (child) {
+			result = exit_send(monitor, child);
 			if (result == 0)
-				children_exit_sent(&monitor->children, container);
+				children_exit_sent(&monitor->children, child);
 		} else if (monitor->outgoing) {
 			result = message_send(monitor);
 			if (result == 0)
@@ -99,6 +103,35 @@ static void keep_take(struct monitor_container *container, int fds[static RUNTIM
 	}
 }
 
+static void message_fail(struct monitor *monitor, uint32_t tag, const char *text)
+{
+	struct report_message *message = &monitor->message;
+	size_t size = strlen(text);
+	report_deinit(message);
+	report_init(message);
+	message->report.type = REPORT_DONE;
+	message->report.tag = tag;
+	message->report.code = TTRPC_UNKNOWN;
+	message->report.text_size = (uint32_t)size;
+	memcpy(message->text, text, size);
+}
+
+/* Registers what the worker of a create, exec or restore made. */
+static void processes_take(struct monitor *monitor, const struct monitor_worker *worker,
+			   struct monitor_container *container)
+{
+	const struct report *report = &monitor->message.report;
+	struct children *children = &monitor->children;
+	/* a create for a later restore makes none; an init is never short of room */
+	bool taken = report->pid == 0 ||
+		     children_register(children, container, worker->exec_id, false, report->pid);
+	if (taken && report->logger_pid != 0)
+		taken = children_register(children, container, worker->exec_id, true,
+					  report->logger_pid);
+	if (!taken)
+		log_write(SHIM_LOG_ERROR, container->id, "more processes than a shim can have");
+}
+
 /* The message holds a worker's report: takes what is ours out of it and leaves it to be sent. */
 static void report_take(struct monitor *monitor, struct monitor_worker *worker)
 {
@@ -111,28 +144,37 @@ static void report_take(struct monitor *monitor, struct monitor_worker *worker)
 	monitor->outgoing = true;
 	if (container && report->code == TTRPC_OK) {
 		keep_take(container, monitor->message.fds + ROLE_KEEP);
-		if (worker->type == VERB_CREATE)
-			children_register(&monitor->children, container, report->pid);
+		if (verb_names_process(worker->type))
+			processes_take(monitor, worker, container);
 		if (worker->type == VERB_DELETE)
 			children_end_init(&monitor->children, container);
 		container->deleting = worker->type == VERB_DELETE;
 	}
-	if (verb_exclusive(worker->type))
+	if (worker->exclusive)
 		monitor->settle = container;
 	children_drop_strays(&monitor->children);
 }
 
+static bool may_register(struct monitor *monitor, pid_t pid)
+{
+	return pid > 1 && pid != monitor->server_pid &&
+	       children_may_register(&monitor->children, pid);
+}
+
 /* The runtime may have named anything, or have lied. What is registered here is sent signals. */
-static bool pid_credible(struct monitor *monitor, const struct monitor_worker *worker)
+static bool pids_credible(struct monitor *monitor, const struct monitor_worker *worker)
 {
 	const struct report *report = &monitor->message.report;
+	bool later = worker->type == VERB_CREATE && report->pid == 0;
 	if (report->code != TTRPC_OK)
 		return true;
-	if (report->pid > 1 && report->pid != monitor->server_pid &&
-	    children_may_register(&monitor->children, report->pid))
+	bool pid = later || may_register(monitor, report->pid);
+	bool logger = report->logger_pid == 0 || (report->logger_pid != report->pid &&
+						  may_register(monitor, report->logger_pid));
+	if (pid && logger)
 		return true;
-	log_write(SHIM_LOG_ERROR, worker->container->id, "the runtime made no process with pid %d",
-		  report->pid);
+	log_write(SHIM_LOG_ERROR, worker->container ? worker->container->id : "",
+		  "the runtime made no process with pid %d", report->pid);
 	return false;
 }
 
@@ -149,9 +191,12 @@ static int report_read(struct monitor *monitor)
 		report_deinit(message);
 		return -EBADMSG;
 	}
-	if (worker->type == VERB_CREATE && !pid_credible(monitor, worker))
-		worker->cancelled = true;
-	if (worker->cancelled)
+	bool lied = verb_names_process(worker->type) && !pids_credible(monitor, worker);
+	if (worker->type == VERB_CREATE)
+		worker->cancelled |= lied;
+	else if (lied)
+		message_fail(monitor, worker->tag, "the runtime made no process");
+	if (worker->cancelled && worker->type == VERB_CREATE)
 		report_deinit(message); /* what it made is undone when it has ended */
 	else
 		report_take(monitor, worker);
@@ -167,7 +212,6 @@ static bool wants_undo(const struct monitor_worker *worker)
 /* A worker ended. One that did not report is reported for. */
 static int worker_ended(struct monitor *monitor, struct monitor_worker *worker, int status)
 {
-	struct report_message *message = &monitor->message;
 	if (!worker->reported) {
 		/* what it sent before it died has to be read first */
 		int result = report_read(monitor);
@@ -178,13 +222,7 @@ static int worker_ended(struct monitor *monitor, struct monitor_worker *worker, 
 				  "worker %d ended with status %d", worker->pid, status);
 		if (wants_undo(worker) && worker_replace(monitor, worker) == 0)
 			return 0;
-		report_init(message);
-		message->report.type = REPORT_DONE;
-		message->report.tag = worker->tag;
-		message->report.code = TTRPC_UNKNOWN;
-		const char text[] = "the shim's worker ended without an answer";
-		memcpy(message->text, text, sizeof(text));
-		message->report.text_size = sizeof(text) - 1;
+		message_fail(monitor, worker->tag, "the shim's worker ended without an answer");
 		report_take(monitor, worker);
 	}
 	children_reap(worker->pid);

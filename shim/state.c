@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #define STATE_LINE_MAX (ID_SIZE + 96)
+#define STATE_BUFFER (8 * STATE_LINE_MAX)
 #define STATE_SIZE_MAX (STATE_PROCESSES_MAX * STATE_LINE_MAX)
 #define STATE_HEADER "mote-task 1\n"
 
@@ -132,55 +133,81 @@ static size_t process_format(const struct state_process *process, char line[stat
 		end = number_put(end, numbers[i]);
 		*end++ = ' ';
 	}
-	end = text_put(end, process->exec_id[0] ? process->exec_id : "-");
+	if (process->logger)
+		*end++ = '@';
+	end = text_put(end, process->exec_id[0] || process->logger ? process->exec_id : "-");
 	*end++ = '\n';
 	return (size_t)(end - line);
 }
 
-int state_write(const char *bundle, const struct state_process *processes, size_t n)
+int state_write_each(const char *bundle, const struct state_process *(*next)(void *position),
+		     void *position)
 {
 	struct replacement file;
-	char line[STATE_LINE_MAX];
+	char buffer[STATE_BUFFER];
+	const struct state_process *process;
 
 	replacement_begin(&file, bundle, "mote.task");
-	replacement_write(&file, STATE_HEADER, sizeof(STATE_HEADER) - 1);
-	for (size_t i = 0; i < n; i++)
-		replacement_write(&file, line, process_format(&processes[i], line));
+	size_t used = (size_t)(text_put(buffer, STATE_HEADER) - buffer);
+	while ((process = next(position))) {
+		if (used > sizeof(buffer) - STATE_LINE_MAX) {
+			replacement_write(&file, buffer, used);
+			used = 0;
+		}
+		used += process_format(process, buffer + used);
+	}
+	replacement_write(&file, buffer, used);
 	return replacement_end(&file);
+}
+
+struct array_position {
+	const struct state_process *next, *end;
+};
+
+static const struct state_process *array_next(void *position)
+{
+	struct array_position *at = position;
+	return at->next < at->end ? at->next++ : NULL;
+}
+
+int state_write(const char *bundle, const struct state_process *processes, size_t n)
+{
+	return state_write_each(bundle, array_next,
+				&(struct array_position){processes, processes + n});
 }
 
 static int process_parse(const char *line, struct state_process *process)
 {
 	int exited;
-	char id[ID_SIZE];
-	/* the width is ID_SIZE - 1 */
-	int n = sscanf(line, "%d %" SCNu64 " %d %" SCNu32 " %" SCNd64 " %" SCNu32 " %127s",
+	char word[ID_SIZE + 1], *id = word;
+	/* the width is ID_SIZE */
+	int n = sscanf(line, "%d %" SCNu64 " %d %" SCNu32 " %" SCNd64 " %" SCNu32 " %128s",
 		       &process->pid, &process->start_time, &exited, &process->exit_status,
-		       &process->exited_at, &process->exited_at_nanos, id);
+		       &process->exited_at, &process->exited_at_nanos, word);
 	if (n != 7 || process->pid <= 0)
 		return -EBADMSG;
 	process->exited = exited != 0;
-	process->exec_id[0] = 0;
-	if (strcmp(id, "-") != 0)
-		memcpy(process->exec_id, id, sizeof(id));
-	return 0;
+	process->logger = *id == '@';
+	id += process->logger;
+	if (strcmp(id, "-") == 0)
+		id = strchr(id, 0);
+	return memccpy(process->exec_id, id, 0, ID_SIZE) ? 0 : -EBADMSG;
 }
 
-static int state_parse(char *text, struct state *ret_state)
+static int state_parse(char *text, struct state *state)
 {
 	const size_t header = sizeof(STATE_HEADER) - 1;
 	char *line;
 	if (strncmp(text, STATE_HEADER, header) != 0)
 		return -EBADMSG;
 	text += header;
-	ret_state->n_processes = 0;
-	while ((line = strsep(&text, "\n")) && ret_state->n_processes < STATE_PROCESSES_MAX) {
+	while ((line = strsep(&text, "\n")) && state->n_processes < STATE_PROCESSES_MAX) {
 		if (*line < '0' || *line > '9')
 			continue;
-		int result = process_parse(line, &ret_state->processes[ret_state->n_processes]);
+		int result = process_parse(line, &state->processes[state->n_processes]);
 		if (result < 0)
 			return result;
-		ret_state->n_processes++;
+		state->n_processes++;
 	}
 	return 0;
 }
@@ -189,15 +216,27 @@ int state_read(const char *bundle, struct state *ret_state)
 {
 	size_t size = 0;
 	char *text = malloc(STATE_SIZE_MAX + 1);
-	if (!text)
-		return -ENOMEM;
-	int result = file_read(bundle, "mote.task", text, STATE_SIZE_MAX, &size);
+	/* of both only what is used is touched */
+	struct state state = {.processes = calloc(STATE_PROCESSES_MAX, sizeof(*state.processes))};
+	int result = text && state.processes ? 0 : -ENOMEM;
+	if (result == 0)
+		result = file_read(bundle, "mote.task", text, STATE_SIZE_MAX, &size);
 	if (result == 0) {
 		text[size] = 0;
-		result = state_parse(text, ret_state);
+		result = state_parse(text, &state);
 	}
 	free(text);
+	if (result == 0)
+		*ret_state = state;
+	else
+		state_deinit(&state);
 	return result;
+}
+
+void state_deinit(struct state *state)
+{
+	free(state->processes);
+	*state = STATE_NULL;
 }
 
 int state_write_runtime(const char *bundle, const void *bytes, size_t size)

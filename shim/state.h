@@ -11,8 +11,9 @@
  * mote.task, version 1: the line "mote-task 1", then one line a process:
  *   PID START_TIME EXITED STATUS SECONDS NANOSECONDS EXEC_ID
  * START_TIME is field 22 of /proc/PID/stat, in clock ticks since boot: with the pid it names one
- * process for ever. EXITED is 0 or 1. EXEC_ID is "-" for the container's init. A later version may
- * append lines that begin with a letter; a reader passes over them.
+ * process for ever. EXITED is 0 or 1. EXEC_ID is "-" for the container's init, and begins with "@" for
+ * a logger: "@" takes the init's output, "@ID" that of an exec. A later version may append lines that
+ * begin with a letter; a reader passes over them.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -21,7 +22,7 @@
 
 #include "shim/message.h"
 
-#define STATE_PROCESSES_MAX 64
+#define STATE_PROCESSES_MAX (2 * EXECS_MAX + 2)
 
 struct state_process {
 	pid_t pid;
@@ -30,17 +31,25 @@ struct state_process {
 	uint32_t exit_status;
 	int64_t exited_at;
 	uint32_t exited_at_nanos;
+	bool logger;
 	char exec_id[ID_SIZE];
 };
 
 struct state {
 	size_t n_processes; /* the first is the container's init */
-	struct state_process processes[STATE_PROCESSES_MAX];
+	struct state_process *processes;
 };
+
+#define STATE_NULL ((struct state){0})
 
 /* bundle is a path. -ENOENT: never written. -EBADMSG: not in a form that we know. */
 int state_write(const char *bundle, const struct state_process *processes, size_t n);
-int state_read(const char *bundle, struct state *ret_state);
+int state_read(const char *bundle, struct state *ret_state); /* state_deinit() when it returned 0 */
+void state_deinit(struct state *state);
+
+/* The same for processes that do not lie side by side: next() gives one after another, then NULL. */
+int state_write_each(const char *bundle, const struct state_process *(*next)(void *position),
+		     void *position);
 
 /* The runtime's own bytes; at most RUNTIME_STATE_MAX. Reading a missing file gives 0 bytes. */
 int state_write_runtime(const char *bundle, const void *bytes, size_t size);

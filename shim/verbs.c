@@ -33,11 +33,18 @@ enum container_need {
 	NEED_LIVE,        /* a container's */
 };
 
+enum exec_need {
+	EXEC_NONE = 0, /* the exec id is empty */
+	EXEC_MAY,      /* empty, or valid: the exec may have ended while the verb came */
+	EXEC_FRESH,    /* valid, and not that of an exec that runs or is being made */
+};
+
 struct verb_rule {
 	enum container_need need;
+	enum exec_need exec;
 	enum { PAYLOAD_NONE, PAYLOAD_MAY, PAYLOAD_MUST } payload; /* a sealed memfd */
 	bool exclusive; /* not while another exclusive verb of the container runs */
-	bool hold;      /* exits of the container wait for the report */
+	bool hold;      /* the exit of the init waits for the report */
 	int (*act)(struct monitor *monitor, const struct verb *verb); /* NULL: a worker does it */
 };
 
@@ -61,14 +68,35 @@ static const struct verb_rule rules[VERB_MAX] = {
 	 */
 	[VERB_START] = {.need = NEED_LIVE, .payload = PAYLOAD_MAY, .exclusive = true, .hold = true},
 	/* Reaches only processes of a container that this pair made, through its runtime. */
-	[VERB_KILL] = {.need = NEED_LIVE},
+	[VERB_KILL] = {.need = NEED_LIVE, .exec = EXEC_MAY},
 	/* Undoes a create of this pair. */
 	[VERB_DELETE] = {.need = NEED_LIVE, .exclusive = true},
 	/* Reads which processes a container of this pair has. */
 	[VERB_PIDS] = {.need = NEED_LIVE},
 	/*
-	 * Ends a create that this pair has begun and not answered, and has what it did undone, as a
-	 * delete of the container would.
+	 * Runs a process in a container of this pair, as containerd may ask for. The worker parses the
+	 * request and checks its ids against the verb's.
+	 */
+	[VERB_EXEC] = {.need = NEED_LIVE, .exec = EXEC_FRESH, .payload = PAYLOAD_MUST},
+	/* A start from an image: the request is that of the create, as are its limits. */
+	[VERB_RESTORE] = {.need = NEED_LIVE,
+			  .payload = PAYLOAD_MUST,
+			  .exclusive = true,
+			  .hold = true},
+	/* Stop and let go on what this pair made. */
+	[VERB_PAUSE] = {.need = NEED_LIVE, .exclusive = true},
+	[VERB_RESUME] = {.need = NEED_LIVE, .exclusive = true},
+	/* Changes the limits of a container of this pair, through its runtime. */
+	[VERB_UPDATE] = {.need = NEED_LIVE, .payload = PAYLOAD_MUST, .exclusive = true},
+	/* Has the runtime write an image where the request says, as containerd may ask for. */
+	[VERB_CHECKPOINT] = {.need = NEED_LIVE, .payload = PAYLOAD_MUST, .exclusive = true},
+	/* Reads the cgroup of a container of this pair. */
+	[VERB_STATS] = {.need = NEED_LIVE},
+	/* Ends a program that a create or exec of this pair started to take its output. */
+	[VERB_END_LOGGER] = {.need = NEED_LIVE, .exec = EXEC_MAY},
+	/*
+	 * Ends the work on a container that this pair has begun and not answered; of a create, what it
+	 * did is undone, as a delete of the container would.
 	 */
 	[VERB_CANCEL] = {.need = NEED_VALID, .act = act_cancel},
 	/* Gives a connection to the one address that containerd gave us, which speaks to any client. */
@@ -169,7 +197,7 @@ static int act_close(struct monitor *monitor, const struct verb *verb)
 
 static int act_cancel(struct monitor *monitor, const struct verb *verb)
 {
-	struct monitor_worker *worker = worker_find_create(&monitor->children, verb->id);
+	struct monitor_worker *worker = worker_find_exclusive(&monitor->children, verb->id);
 	if (!worker)
 		return answer(monitor, verb, -ENOENT, -1);
 	if (!worker->undoes) {
@@ -200,10 +228,11 @@ static void worker_begin(struct monitor *monitor, const struct job *job,
 
 /* Returns its pid, or a negative errno. */
 static pid_t worker_fork(struct monitor *monitor, const struct verb *verb, int payload_fd,
-			 const struct monitor_container *container, bool undo)
+			 struct monitor_container *container, bool undo)
 {
+	struct children *children = &monitor->children;
 	char bundle[BUNDLE_SIZE];
-	int result = children_bundle(&monitor->children, container->id, bundle, sizeof(bundle));
+	int result = children_bundle(children, container->id, bundle, sizeof(bundle));
 	if (result < 0)
 		return result;
 	struct job job = {
@@ -213,8 +242,10 @@ static pid_t worker_fork(struct monitor *monitor, const struct verb *verb, int p
 		.report_fd = monitor->worker_report_fd,
 		.bundle = bundle,
 		.keep = container->keep,
-		.pid = container->init.exited ? 0 : container->init.pid,
-		.init_pid = container->init.exited ? 0 : container->init.pid,
+		.pid = children_pid(children_child(children, container, verb->exec_id, false)),
+		.init_pid = children_pid(&container->init),
+		.logger_pid =
+			children_pid(children_child(children, container, verb->exec_id, true)),
 		.files = &monitor->files,
 		.undo = undo,
 	};
@@ -234,8 +265,12 @@ static int worker_start(struct monitor *monitor, const struct verb *verb, int pa
 	if (pid < 0)
 		return pid;
 	struct monitor_worker *worker = worker_allocate(&monitor->children);
-	*worker = (struct monitor_worker){
-		.pid = pid, .tag = verb->tag, .type = verb->type, .container = container};
+	*worker = (struct monitor_worker){.pid = pid,
+					  .tag = verb->tag,
+					  .type = verb->type,
+					  .exclusive = verb_exclusive(verb->type),
+					  .container = container};
+	memcpy(worker->exec_id, verb->exec_id, ID_SIZE);
 	return 0;
 }
 
@@ -251,6 +286,24 @@ int worker_replace(struct monitor *monitor, struct monitor_worker *dead)
 	dead->undoes = true;
 	dead->cancelled = false;
 	return 0;
+}
+
+/* What is wrong with the exec that is named. */
+static const char *exec_wrong(struct monitor *monitor, const struct verb *verb,
+			      struct monitor_container *container)
+{
+	enum exec_need need = rules[verb->type].exec;
+	if (!verb->exec_id[0])
+		return need == EXEC_FRESH ? "no exec id" : NULL;
+	if (need == EXEC_NONE)
+		return "exec id where none belongs";
+	if (!id_valid(verb->exec_id))
+		return "bad exec id";
+	if (need == EXEC_FRESH &&
+	    (children_child(&monitor->children, container, verb->exec_id, false) ||
+	     worker_find_exec(&monitor->children, container, verb->exec_id)))
+		return "exec exists";
+	return NULL;
 }
 
 static bool payload_valid(int fd)
@@ -276,8 +329,6 @@ static const char *verb_wrong(struct monitor *monitor, const struct verb *verb, 
 		return "tag in use";
 	if (rule->need == NEED_NONE ? verb->id[0] != 0 : !id_valid(verb->id))
 		return "bad id";
-	if (verb->exec_id[0] != 0)
-		return "exec id where none belongs";
 	if (verb->signal > (verb->type == VERB_KILL ? SIGNAL_MAX : 0))
 		return "bad signal";
 	if (payload_fd < 0 ? rule->payload == PAYLOAD_MUST
@@ -294,7 +345,7 @@ static const char *verb_wrong(struct monitor *monitor, const struct verb *verb, 
 	if (!rule->act && monitor->children.n_unreported == OPERATIONS_MAX)
 		return "too many operations";
 	*ret_container = container;
-	return NULL;
+	return exec_wrong(monitor, verb, container);
 }
 
 int verb_refuse(const struct monitor *monitor, uint32_t type, const char *why)
@@ -319,7 +370,7 @@ int verb_handle(struct monitor *monitor, const struct verb *verb, int payload_fd
 		return rule->act(monitor, verb);
 
 	container->exclusive |= rule->exclusive;
-	container->hold |= rule->hold;
+	container->init.hold |= rule->hold;
 	int result = worker_start(monitor, verb, payload_fd, container);
 	if (result < 0) {
 		/* no process or no memory to be had: this verb failed, the pair goes on */

@@ -75,7 +75,7 @@ places() {
 	local file
 	for file in "${shims[@]}"; do
 		file=build/musl/${file##*/}.debug
-		place "$file" .text.monitor monitor_run verb_handle children_collect state_write pages_forget memcpy
+		place "$file" .text.monitor monitor_run verb_handle children_collect state_write_each pages_forget memcpy
 		place "$file" .text.server server_main ttrpc_loop_run ttrpc_reply task_register \
 			protobuf_c_message_unpack malloc
 		place "$file" .text shim_main start_main delete_main worker_run vfprintf

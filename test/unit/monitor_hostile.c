@@ -139,11 +139,31 @@ static void id_where_none_belongs(struct fixture *fixture)
 	fixture_send(fixture, VERB_CLOSE, VICTIM, -1);
 }
 
-static void exec_id(struct fixture *fixture)
+static void send_exec_id(struct fixture *fixture, enum verb_type type, const char *exec_id)
 {
-	struct verb verb = verb_of(fixture, VERB_KILL, VICTIM);
-	strcpy(verb.exec_id, "e1");
+	struct verb verb = verb_of(fixture, type, VICTIM);
+	strcpy(verb.exec_id, exec_id);
 	send_raw(fixture, &verb, sizeof(verb));
+}
+
+static void exec_id_where_none_belongs(struct fixture *fixture)
+{
+	send_exec_id(fixture, VERB_DELETE, "e1");
+}
+
+static void exec_id_with_dots(struct fixture *fixture)
+{
+	send_exec_id(fixture, VERB_KILL, "../other");
+}
+
+static void exec_without_id(struct fixture *fixture)
+{
+	fixture_send(fixture, VERB_EXEC, VICTIM, sealed(10));
+}
+
+static void exec_without_payload(struct fixture *fixture)
+{
+	send_exec_id(fixture, VERB_EXEC, "e1");
 }
 
 static void container_twice(struct fixture *fixture)
@@ -283,7 +303,10 @@ static const struct {
 	{"id of dots", id_only_dots, "bad id", NULL},
 	{"id empty", id_empty, "bad id", NULL},
 	{"id where none belongs", id_where_none_belongs, "bad id", NULL},
-	{"exec id", exec_id, "exec id where none belongs", NULL},
+	{"exec id", exec_id_where_none_belongs, "exec id where none belongs", NULL},
+	{"exec id with dots", exec_id_with_dots, "bad exec id", NULL},
+	{"exec without id", exec_without_id, "no exec id", NULL},
+	{"exec without payload", exec_without_payload, "bad payload", NULL},
 	{"container twice", container_twice, "container exists", NULL},
 	{"half made", container_half_made, "no such container", NULL},
 	{"half made twice", container_half_made_twice, "container exists", NULL},

@@ -2,13 +2,14 @@
 /*
  * What the server asks the monitor for, on behalf of a call.
  *
- *   new -> (queued in its container) -> (pending) -> flying -> done -> freed
+ *   new -> (queued in its process) -> (prepared) -> (pending) -> flying -> done -> freed
  *
- * Exclusive operations of one container run one after another, in the order of their calls; so does
- * everything that arrives while its delete runs, since the monitor forgets the container then. All
- * else flies at once, up to OPERATIONS_MAX; an exclusive one only while fewer than EXCLUSIVE_MAX do.
- * Whether the state allows it is asked when it begins, not when it arrives. A call that ends before
- * its operation (client gone, deadline) leaves the operation to go on: its outcome stays visible.
+ * Exclusive operations of one process run one after another, in the order of their calls; so does
+ * everything of a container that arrives while its delete runs, since the monitor forgets the
+ * container then. All else flies at once, up to OPERATIONS_MAX; an exclusive one only while fewer than
+ * EXCLUSIVE_MAX do. Whether the state allows it is asked when it begins, not when it arrives. A call
+ * that ends before its operation (client gone, deadline) leaves the operation to go on: its outcome
+ * stays visible. If its process is deleted meanwhile the operation is an orphan, and answered so.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -60,32 +61,34 @@ static struct operation *list_take(struct operation **list, uint32_t tag)
 	return operation;
 }
 
-struct operation *operation_new(struct server *server, struct container *container,
+struct operation *operation_new(struct server *server, struct process *process,
 				const struct operation_kind *kind)
 {
 	struct operation *operation = calloc(1, sizeof(*operation));
 	if (!operation)
 		return NULL;
 	operation->server = server;
-	operation->container = container;
+	operation->process = process;
 	operation->kind = kind;
 	operation->payload_fd = -1;
 	operation->verb.type = kind->verb;
-	if (container)
-		memccpy(operation->verb.id, container->id, 0, ID_SIZE);
+	if (process) {
+		memccpy(operation->verb.id, process->container->id, 0, ID_SIZE);
+		memccpy(operation->verb.exec_id, process->exec_id, 0, ID_SIZE);
+	}
 	return operation;
 }
 
 static void payload_close(struct operation *operation)
 {
-	if (operation->payload_fd >= 0)
+	if (operation->payload_fd >= 0 && !operation->payload_lent)
 		close(operation->payload_fd);
 	operation->payload_fd = -1;
 }
 
 void operation_free(struct operation *operation)
 {
-	ttrpc_timer_clear(&operation->drain);
+	ttrpc_timer_clear(&operation->timer);
 	payload_close(operation);
 	free(operation->event);
 	free(operation);
@@ -94,7 +97,7 @@ void operation_free(struct operation *operation)
 static void call_cancelled(struct ttrpc_call *call, void *userdata)
 {
 	struct operation *operation = userdata;
-	(void)call;
+	operation->call_error = ttrpc_call_error(call);
 	operation->call = NULL;
 }
 
@@ -125,6 +128,14 @@ static void fly(struct operation *operation)
 		ttrpc_loop_stop(&server->loop, result);
 }
 
+/* The monitor forgets the container when it has deleted it: nothing is to arrive after that. */
+static bool container_goes(const struct operation *operation)
+{
+	const struct process *process = operation->process;
+	const struct operation *last = process ? process->container->init.exclusive : NULL;
+	return last && last != operation && last->verb.type == VERB_DELETE;
+}
+
 /*
  * Creates that hang are not to keep a kill from being sent, nor the shim from publishing and ending:
  * what the monitor does itself has no worker to be counted.
@@ -132,7 +143,16 @@ static void fly(struct operation *operation)
 static bool may_fly(const struct operation *operation)
 {
 	size_t max = operation->kind->exclusive ? EXCLUSIVE_MAX : OPERATIONS_MAX;
-	return operation->kind->immediate || operation->server->n_flying < max;
+	return operation->kind->immediate ||
+	       (operation->server->n_flying < max && !container_goes(operation));
+}
+
+void operation_fly(struct operation *operation)
+{
+	if (may_fly(operation))
+		fly(operation);
+	else
+		list_append(&operation->server->pending, operation);
 }
 
 static void pending_fly(struct server *server)
@@ -149,33 +169,41 @@ static void pending_fly(struct server *server)
 	}
 }
 
-/* Returns false if the state does not allow it: then it is answered and freed. */
-static bool begin(struct operation *operation)
+/* If the state does not allow it, it is answered and freed. */
+static void begin(struct operation *operation)
 {
 	const struct operation_kind *kind = operation->kind;
-	const char *refusal = NULL;
-	if (kind->request != REQUEST_NONE)
-		refusal = process_refusal(&operation->container->init, kind->request);
-	if (refusal) {
-		operation_fail(operation, kind->refusal, refusal);
-		operation_free(operation);
-		return false;
+	if (kind->request != REQUEST_NONE) {
+		const struct process_rule *rule = process_rule(operation->process, kind->request);
+		if (rule->code != TTRPC_OK) {
+			operation_fail(operation, rule->code, rule->text);
+			operation_free(operation);
+			return;
+		}
 	}
+	ttrpc_timer_clear(&operation->timer);
 	if (kind->exclusive)
-		operation->container->exclusive = operation;
-	if (may_fly(operation))
-		fly(operation);
-	else
-		list_append(&operation->server->pending, operation);
-	return true;
+		operation->process->exclusive = operation;
+	if (!kind->prepare || kind->prepare(operation))
+		operation_fly(operation);
+}
+
+/* What it has to wait for, or NULL. */
+static struct process *busy_process(const struct operation *operation)
+{
+	struct process *process = operation->process;
+	if (!process || operation->kind->immediate)
+		return NULL;
+	if (container_goes(operation))
+		return &process->container->init;
+	return operation->kind->exclusive && process->exclusive ? process : NULL;
 }
 
 void operation_submit(struct operation *operation)
 {
-	struct container *container = operation->container;
-	const struct operation *busy = container ? container->exclusive : NULL;
-	if (busy && (operation->kind->exclusive || busy->verb.type == VERB_DELETE))
-		list_append(&container->queue, operation);
+	struct process *busy = busy_process(operation);
+	if (busy)
+		list_append(&busy->queue, operation);
 	else
 		begin(operation);
 }
@@ -193,58 +221,110 @@ bool operation_withdraw(struct operation *operation)
 
 void operation_release(struct operation *operation)
 {
-	struct container *container = operation->container;
-	container->exclusive = NULL;
-	while (container->queue && !container->exclusive) {
-		struct operation *next = container->queue;
-		container->queue = next->next;
-		begin(next);
+	struct process *process = operation->process;
+	struct operation *queue = process->queue;
+	process->exclusive = NULL;
+	process->queue = NULL;
+	while (queue) {
+		struct operation *next = queue;
+		queue = next->next;
+		operation_submit(next);
 	}
 }
 
-static void list_refuse(struct operation **list, const struct container *container)
+static void refuse(struct operation *operation)
+{
+	const char *exec_id = operation->verb.exec_id;
+	if (operation->call && exec_id[0])
+		ttrpc_fail(operation->call, TTRPC_NOT_FOUND, "process does not exist %s: not found",
+			   exec_id);
+	else if (operation->call)
+		ttrpc_fail(operation->call, TTRPC_NOT_FOUND, "container not created: not found");
+	operation->call = NULL;
+	operation_free(operation);
+}
+
+static void list_refuse(struct operation **list, const struct process *process)
 {
 	while (*list) {
 		struct operation *operation = *list;
-		if (operation->container != container) {
+		if (operation->process != process) {
 			list = &operation->next;
 			continue;
 		}
 		*list = operation->next;
-		operation_fail(operation, TTRPC_NOT_FOUND, "container not created: not found");
-		operation_free(operation);
+		refuse(operation);
 	}
 }
 
-void operation_refuse_queue(struct container *container)
+void operation_refuse_queue(struct process *process)
 {
-	list_refuse(&container->queue, container);
+	while (process->queue) {
+		struct operation *operation = process->queue;
+		process->queue = operation->next;
+		refuse(operation);
+	}
 }
 
-void operation_forget(struct container *container)
+void operation_forget(struct process *process)
 {
-	struct server *server = container->server;
-	for (struct operation *flying = server->flying; flying; flying = flying->next)
-		if (flying->container == container)
-			flying->container = NULL;
-	list_refuse(&server->pending, container);
-	operation_refuse_queue(container);
+	struct server *server = process->container->server;
+	for (struct operation *flying = server->flying; flying; flying = flying->next) {
+		if (flying->process != process)
+			continue;
+		flying->process = NULL;
+		flying->orphan = true;
+	}
+	list_refuse(&server->pending, process);
+	/* those of an exec may wait for its container's delete */
+	list_refuse(&process->container->init.queue, process);
+	operation_refuse_queue(process);
+}
+
+static void ignore(struct operation *operation, struct report_message *message)
+{
+	(void)message;
+	operation_free(operation);
+}
+
+void operation_cancel(struct process *process)
+{
+	static const struct operation_kind kind = {
+		.verb = VERB_CANCEL, .request = REQUEST_NONE, .immediate = true, .done = ignore};
+	struct operation *operation = operation_new(process->container->server, process, &kind);
+	if (operation)
+		operation_submit(operation);
+}
+
+static void report_exit(struct server *server, const struct report *report)
+{
+	struct container *container = server_container(server, report->id);
+	struct process *process = container ? container_process(container, report->exec_id) : NULL;
+	if (!process)
+		return;
+	if (!(report->flags & REPORT_LOGGER)) {
+		process_exited(process, report);
+		return;
+	}
+	process->logger = false;
+	task_drained(process);
 }
 
 int operation_report(struct server *server, struct report_message *message)
 {
 	const struct report *report = &message->report;
 	if (report->type == REPORT_EXIT) {
-		struct container *container = server_container(server, report->id);
-		if (container)
-			process_exited(&container->init, report);
+		report_exit(server, report);
 		return 0;
 	}
 	struct operation *operation = list_take(&server->flying, report->tag);
 	if (!operation)
 		return -EBADMSG;
 	server->n_flying -= !operation->kind->immediate;
-	operation->kind->done(operation, message);
+	if (operation->orphan)
+		refuse(operation);
+	else
+		operation->kind->done(operation, message);
 	pending_fly(server);
 	return 0;
 }

@@ -2,15 +2,20 @@
 /*
  * A process of a container as the server knows it.
  *
- *   creating -> created -> running <-> paused
- *                  |          |          |
- *                  +----> stopped <------+      then deleted: forgotten
+ *   init   creating -> created ------> running <-> (pausing) paused
+ *                  \-> checkpoint ---/    |          |
+ *                      (all) ----------> stopped <---+      then deleted: forgotten
+ *   exec   created -> running -> stopped, then deleted: forgotten
  *
- * What a client may ask in which state is one table; its texts are what clients know.
+ * What a client may ask in which state is one table; its codes and texts are what clients know.
+ *
+ * An init ends last: its exit is shown (state, event, answers to Wait) when no exec of it runs or is
+ * being started any more. If it had no PID namespace of its own the others are killed first.
  */
 #include "shim/server.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -19,27 +24,60 @@
 #include "proto/task.pb-c.h"
 #include "shim/log.h"
 
-static const char *const refusals[PROCESS_REQUESTS][PROCESS_STATES] = {
-	[REQUEST_START] =
-		{
-			[PROCESS_RUNNING] = "cannot start a running process",
-			[PROCESS_PAUSED] = "cannot start a paused process",
-			[PROCESS_STOPPED] = "cannot start a stopped process",
-		},
-	[REQUEST_DELETE] =
-		{
-			[PROCESS_RUNNING] = "cannot delete a running process",
-			[PROCESS_PAUSED] = "cannot delete a paused process",
-		},
-	[REQUEST_KILL] =
-		{
-			[PROCESS_STOPPED] = "process already finished: not found",
-		},
+#define SECOND UINT64_C(1000000000)
+#define START_PATIENCE (5 * SECOND) /* for the start of an exec when its init has ended */
+
+#define container_of(pointer, type, member)                                                        \
+	((type *)(void *)((char *)(pointer)-offsetof(type, member)))
+
+/* clang-format off */
+#define OK      {TTRPC_OK, NULL}
+#define NO(text) {TTRPC_UNKNOWN, text}
+static const struct process_rule init_rules[PROCESS_REQUESTS][PROCESS_STATES] = {
+	/* the states in their order: creating, created, checkpoint, running, pausing, paused, stopped */
+	[REQUEST_START] = {OK, OK, OK, NO("cannot start a running process"),
+		NO("cannot start a paused process"), NO("cannot start a paused process"),
+		NO("cannot start a stopped process")},
+	[REQUEST_DELETE] = {OK, OK, OK, NO("cannot delete a running process"),
+		NO("cannot delete a paused process"), NO("cannot delete a paused process"), OK},
+	[REQUEST_KILL] = {OK, OK, OK, OK, OK, OK,
+		{TTRPC_NOT_FOUND, "process already finished: not found"}},
+	[REQUEST_PAUSE] = {OK, NO("cannot pause task in created state"),
+		NO("cannot pause task in created state"), OK,
+		NO("cannot pause a paused container"), NO("cannot pause a paused container"),
+		NO("cannot pause a stopped container")},
+	[REQUEST_RESUME] = {OK, NO("cannot resume task in created state"),
+		NO("cannot resume task in created state"), NO("cannot resume a running process"),
+		OK, OK, NO("cannot resume a stopped container")},
+	[REQUEST_UPDATE] = {OK, OK, OK, OK, OK, OK, NO("cannot update a stopped container")},
+	[REQUEST_CHECKPOINT] = {OK, NO("cannot checkpoint a task in created state"),
+		NO("cannot checkpoint a task in created state"), OK, OK, OK,
+		NO("cannot checkpoint a stopped container")},
+	[REQUEST_EXEC] = {OK, OK, NO("cannot exec in a created state"), OK,
+		NO("cannot exec in a paused state"), NO("cannot exec in a paused state"),
+		NO("cannot exec in a stopped state")},
+	[REQUEST_RESIZE] = {OK, OK, OK, OK, OK, OK, OK},
 };
 
-const char *process_refusal(const struct process *process, enum process_request request)
+/* Of an exec's states three are used. */
+static const struct process_rule exec_rules[PROCESS_REQUESTS][PROCESS_STATES] = {
+	[REQUEST_START] = {[PROCESS_RUNNING] = NO("cannot start a running process"),
+		[PROCESS_STOPPED] = NO("cannot start a stopped process")},
+	[REQUEST_DELETE] = {[PROCESS_RUNNING] = NO("cannot delete a running process")},
+	[REQUEST_KILL] = {
+		[PROCESS_CREATED] = {TTRPC_FAILED_PRECONDITION,
+			"process not created: failed precondition"},
+		[PROCESS_STOPPED] = {TTRPC_NOT_FOUND, "process already finished: not found"}},
+	[REQUEST_RESIZE] = {[PROCESS_STOPPED] = NO("cannot resize a stopped container")},
+};
+#undef OK
+#undef NO
+/* clang-format on */
+
+const struct process_rule *process_rule(const struct process *process, enum process_request request)
 {
-	return refusals[request][process->state];
+	return process->exec_id[0] ? &exec_rules[request][process->state]
+				   : &init_rules[request][process->state];
 }
 
 struct container *server_container(struct server *server, const char *id)
@@ -50,6 +88,14 @@ struct container *server_container(struct server *server, const char *id)
 	return container;
 }
 
+struct process *container_process(struct container *container, const char *exec_id)
+{
+	struct process *process = exec_id[0] ? container->execs : &container->init;
+	while (process && strcmp(process->exec_id, exec_id) != 0)
+		process = process->next;
+	return process;
+}
+
 static char *string_put(char **to, const char *text)
 {
 	char *start = *to;
@@ -57,19 +103,30 @@ static char *string_put(char **to, const char *text)
 	return start;
 }
 
-static void process_init(struct process *process, struct container *container)
+static size_t paths_size(const char *const paths[static 3])
 {
-	*process = (struct process){.container = container, .exited_at = EXITED_NEVER, .input = -1};
-	for (int i = 0; i < 3; i++)
+	return strlen(paths[0]) + strlen(paths[1]) + strlen(paths[2]) + 3;
+}
+
+static void process_init(struct process *process, struct container *container,
+			 const char *const paths[static 3], char *strings)
+{
+	*process = (struct process){.container = container,
+				    .exec_id = "",
+				    .exited_at = EXITED_NEVER,
+				    .payload = -1,
+				    .input = -1,
+				    .console = -1};
+	for (int i = 0; i < 3; i++) {
+		process->paths[i] = string_put(&strings, paths[i]);
 		stream_init(&process->streams[i]);
+	}
 }
 
 struct container *container_new(struct server *server, const char *id, const char *bundle,
 				const char *const paths[static 3])
 {
-	size_t id_size = strlen(id) + 1, size = strlen(bundle) + 1;
-	for (int i = 0; i < 3; i++)
-		size += strlen(paths[i]) + 1;
+	size_t id_size = strlen(id) + 1, size = strlen(bundle) + 1 + paths_size(paths);
 	struct container *container = calloc(1, sizeof(*container) + id_size + size);
 	if (!container)
 		return NULL;
@@ -78,13 +135,19 @@ struct container *container_new(struct server *server, const char *id, const cha
 	memcpy(container->id, id, id_size);
 	container->server = server;
 	container->bundle = string_put(&strings, bundle);
-	process_init(&container->init, container);
-	for (int i = 0; i < 3; i++)
-		container->init.paths[i] = string_put(&strings, paths[i]);
+	process_init(&container->init, container, paths, strings);
 	container->next = server->containers;
 	server->containers = container;
 	server->n_containers++;
 	return container;
+}
+
+static void process_end(struct process *process)
+{
+	process_dismiss(process, TTRPC_NOT_FOUND, "process does not exist any more: not found");
+	process_stop_streams(process);
+	if (process->payload >= 0)
+		close(process->payload);
 }
 
 void container_free(struct container *container)
@@ -94,80 +157,51 @@ void container_free(struct container *container)
 		link = &(*link)->next;
 	*link = container->next;
 	container->server->n_containers--;
-	process_stop_streams(&container->init);
+	ttrpc_timer_clear(&container->patience);
+	while (container->execs)
+		process_free(container->execs);
+	operation_forget(&container->init);
+	process_end(&container->init);
 	free(container);
 }
 
-static void stream_ended(struct stream *stream, void *userdata)
+struct process *process_new(struct container *container, const char *exec_id,
+			    const char *const paths[static 3])
 {
-	(void)stream;
-	task_drained(userdata);
+	size_t id_size = strlen(exec_id) + 1;
+	struct process *process = calloc(1, sizeof(*process) + id_size + paths_size(paths));
+	if (!process)
+		return NULL;
+	char *strings = (char *)(process + 1);
+	process_init(process, container, paths, strings + id_size);
+	process->exec_id = memcpy(strings, exec_id, id_size);
+	process->state = PROCESS_CREATED;
+	process->next = container->execs;
+	container->execs = process;
+	container->server->n_execs++;
+	return process;
 }
 
-static int stream_take(struct process *process, int i, int *source, int *sink, int *keeper)
+void process_free(struct process *process)
 {
-	struct stream *stream = &process->streams[i];
-	if (*source < 0 || *sink < 0)
-		return 0;
-	int result = stream_start(stream, &process->container->server->loop, *source, *sink,
-				  *keeper, stream_ended, process);
-	if (result < 0)
-		return result;
-	*source = *sink = *keeper = -1;
-	return 0;
-}
-
-int process_take_output(struct process *process, struct report_message *message)
-{
-	int *fds = message->fds;
-	process->input = fds[ROLE_STDIN_SINK];
-	fds[ROLE_STDIN_SINK] = -1;
-	int result = stream_take(process, 1, &fds[ROLE_STDOUT_SOURCE], &fds[ROLE_STDOUT_SINK],
-				 &fds[ROLE_STDOUT_KEEPER]);
-	if (result == 0)
-		result = stream_take(process, 2, &fds[ROLE_STDERR_SOURCE], &fds[ROLE_STDERR_SINK],
-				     &fds[ROLE_STDERR_KEEPER]);
-	return result;
-}
-
-int process_take_input(struct process *process, struct report_message *message)
-{
-	int *fds = message->fds;
-	int result = stream_take(process, 0, &fds[ROLE_STDIN_SOURCE], &process->input,
-				 &fds[ROLE_STDIN_KEEPER]);
-	if (process->input_closed)
-		stream_close_keeper(&process->streams[0]);
-	return result;
-}
-
-void process_close_input(struct process *process)
-{
-	process->input_closed = true;
-	stream_close_keeper(&process->streams[0]);
-}
-
-void process_stop_streams(struct process *process)
-{
-	for (int i = 0; i < 3; i++)
-		stream_stop(&process->streams[i]);
-	if (process->input >= 0)
-		close(process->input);
-	process->input = -1;
-}
-
-/* What the process wrote has reached containerd's FIFOs, all of it. */
-bool process_drained(const struct process *process)
-{
-	return !stream_open(&process->streams[1]) && !stream_open(&process->streams[2]);
+	struct process **link = &process->container->execs;
+	while (*link != process)
+		link = &(*link)->next;
+	*link = process->next;
+	process->container->server->n_execs--;
+	operation_forget(process);
+	process_end(process);
+	free(process);
 }
 
 int process_answer_wait(const struct process *process, struct ttrpc_call *call)
 {
 	Google__Protobuf__Timestamp exited_at = GOOGLE__PROTOBUF__TIMESTAMP__INIT;
 	Containerd__Task__V2__WaitResponse response = CONTAINERD__TASK__V2__WAIT_RESPONSE__INIT;
-	exited_at.seconds = process->exited_at;
-	exited_at.nanos = (int32_t)process->exited_at_nanos;
-	response.exit_status = process->exit_status;
+	bool ended = process->state == PROCESS_STOPPED; /* not so: the start of an exec failed */
+	exited_at.seconds = ended ? process->exited_at : EXITED_NEVER;
+	exited_at.nanos = ended ? (int32_t)process->exited_at_nanos : 0;
+	response.exit_status = ended ? process->exit_status : 0;
 	response.exited_at = &exited_at;
 	return ttrpc_reply(call, &response.base);
 }
@@ -202,12 +236,20 @@ int process_wait(struct process *process, struct ttrpc_call *call)
 	return 0;
 }
 
-void process_dismiss(struct process *process)
+void process_dismiss(struct process *process, enum ttrpc_code code, const char *text)
 {
 	while (process->waiters) {
 		struct waiter *waiter = process->waiters;
-		ttrpc_fail(waiter->call, TTRPC_UNAVAILABLE,
-			   "the shim is shutting down: unavailable");
+		ttrpc_fail(waiter->call, code, "%s", text);
+		waiter_remove(waiter);
+	}
+}
+
+void process_answer_waiters(struct process *process)
+{
+	while (process->waiters) {
+		struct waiter *waiter = process->waiters;
+		process_answer_wait(process, waiter->call);
 		waiter_remove(waiter);
 	}
 }
@@ -220,23 +262,117 @@ static void publish_exit(const struct process *process)
 	exited_at.seconds = process->exited_at;
 	exited_at.nanos = (int32_t)process->exited_at_nanos;
 	event.container_id = container->id;
-	event.id = container->id;
+	event.id = process->exec_id[0] ? (char *)(uintptr_t)process->exec_id : container->id;
 	event.pid = (uint32_t)process->pid;
 	event.exit_status = process->exit_status;
 	event.exited_at = &exited_at;
 	api_publisher_publish(&container->server->publisher, "/tasks/exit", &event.base);
 }
 
-void process_exited(struct process *process, const struct report *report)
+static void process_show_exit(struct process *process)
 {
 	process->state = PROCESS_STOPPED;
+	process->exiting = false;
+	for (int i = 0; i < 3; i++)
+		if (process->terminal)
+			stream_finish(&process->streams[i]);
+	publish_exit(process);
+	process_answer_waiters(process);
+}
+
+static bool execs_run(const struct container *container)
+{
+	const struct process *exec = container->execs;
+	while (exec && exec->state != PROCESS_RUNNING && !exec->starting)
+		exec = exec->next;
+	return exec != NULL;
+}
+
+void process_exec_over(struct process *process)
+{
+	struct container *container = process->container;
+	if (!container->init.exiting || execs_run(container))
+		return;
+	ttrpc_timer_clear(&container->patience);
+	process_show_exit(&container->init);
+}
+
+static void ordered_done(struct operation *operation, struct report_message *message)
+{
+	(void)message;
+	if (operation->kind->exclusive)
+		operation_release(operation);
+	operation_free(operation);
+}
+
+static void patience_over(struct ttrpc_timer *timer)
+{
+	struct container *container = container_of(timer, struct container, patience);
+	for (struct process *exec = container->execs; exec; exec = exec->next)
+		if (exec->starting)
+			operation_cancel(exec);
+}
+
+/* Where the runtime will not, each of them is killed. */
+static void rest_killed(struct operation *operation, struct report_message *message)
+{
+	static const struct operation_kind kill = {
+		.verb = VERB_KILL, .request = REQUEST_NONE, .done = ordered_done};
+	struct container *container = operation->process->container;
+	struct process *exec = message->report.code != TTRPC_OK ? container->execs : NULL;
+	for (; exec; exec = exec->next) {
+		struct operation *one = exec->state == PROCESS_RUNNING
+						? operation_new(container->server, exec, &kill)
+						: NULL;
+		if (!one)
+			continue;
+		one->verb.signal = SIGKILL;
+		operation_submit(one);
+	}
+	operation_free(operation);
+}
+
+/* The rest of the container, if nobody else will end it; what a freezer holds would not die. */
+static void rest_kill(struct container *container, bool frozen)
+{
+	static const struct operation_kind resume = {.verb = VERB_RESUME,
+						     .request = REQUEST_NONE,
+						     .exclusive = true,
+						     .done = ordered_done};
+	static const struct operation_kind kill = {
+		.verb = VERB_KILL, .request = REQUEST_NONE, .done = rest_killed};
+	struct operation *operation;
+
+	if (frozen && (operation = operation_new(container->server, &container->init, &resume)))
+		operation_submit(operation);
+	if (container->init.private_pids ||
+	    !(operation = operation_new(container->server, &container->init, &kill)))
+		return;
+	operation->verb.signal = SIGKILL;
+	operation->verb.all = true;
+	operation_submit(operation);
+}
+
+static void init_exited(struct process *init)
+{
+	struct container *container = init->container;
+	init->exiting = true;
+	rest_kill(container, init->state == PROCESS_PAUSED || init->state == PROCESS_PAUSING);
+	if (execs_run(container))
+		ttrpc_timer_set(&container->server->loop, &container->patience,
+				ttrpc_now() + START_PATIENCE, patience_over);
+	process_exec_over(init);
+}
+
+void process_exited(struct process *process, const struct report *report)
+{
 	process->exit_status = report->exit_status;
 	process->exited_at = report->exited_at;
 	process->exited_at_nanos = report->exited_at_nanos;
-	publish_exit(process);
-	while (process->waiters) {
-		struct waiter *waiter = process->waiters;
-		process_answer_wait(process, waiter->call);
-		waiter_remove(waiter);
+	if (!process->exec_id[0]) {
+		init_exited(process);
+		return;
 	}
+	process_show_exit(process);
+	process_exec_over(process);
 }

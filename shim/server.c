@@ -56,12 +56,16 @@ static void end_time_over(struct ttrpc_timer *timer)
 
 static void close_done(struct operation *operation, struct report_message *message)
 {
+	static const char ending[] = "the shim is shutting down: unavailable";
 	struct server *server = operation->server;
 	(void)message;
 	server->phase = SERVER_ENDING;
 	ttrpc_server_stop_listening(server->ttrpc);
-	for (struct container *c = server->containers; c; c = c->next)
-		process_dismiss(&c->init);
+	for (struct container *c = server->containers; c; c = c->next) {
+		process_dismiss(&c->init, TTRPC_UNAVAILABLE, ending);
+		for (struct process *exec = c->execs; exec; exec = exec->next)
+			process_dismiss(exec, TTRPC_UNAVAILABLE, ending);
+	}
 	if (operation->call) {
 		Google__Protobuf__Empty empty = GOOGLE__PROTOBUF__EMPTY__INIT;
 		ttrpc_reply(operation->call, &empty.base);

@@ -114,6 +114,12 @@ static void pump(struct stream *stream)
 	stream->ended(stream, stream->userdata);
 }
 
+void stream_finish(struct stream *stream)
+{
+	if (stream_open(stream))
+		pump(stream);
+}
+
 static void stream_again(struct ttrpc_timer *timer)
 {
 	pump(container_of(timer, struct stream, again));

@@ -40,7 +40,8 @@ void stream_init(struct stream *stream);
 int stream_start(struct stream *stream, struct ttrpc_loop *loop, int source, int sink, int keeper,
 		 void (*ended)(struct stream *stream, void *userdata), void *userdata);
 void stream_close_keeper(struct stream *stream);
-void stream_stop(struct stream *stream); /* does not call ended */
+void stream_finish(struct stream *stream); /* of a terminal whose process has ended */
+void stream_stop(struct stream *stream);   /* does not call ended */
 bool stream_open(const struct stream *stream);
 
 #endif

@@ -22,9 +22,9 @@
 #include <unistd.h>
 
 #include "proto/events.pb-c.h"
+#include "shim/config.h"
 #include "shim/log.h"
 #include "shim/task.h"
-#include "ttrpc/text.h"
 
 /* TaskCreate.pid, field 6: a varint of at most five bytes behind its tag. */
 #define PID_TAG (6 << 3)
@@ -70,20 +70,19 @@ static void event_publish(struct operation *operation, uint32_t pid)
 static void container_forget(struct container *container)
 {
 	struct server *server = container->server;
-	operation_forget(container);
 	container_free(container);
 	server_update_idle(server);
 }
 
 static void created(struct operation *operation, struct report_message *message)
 {
-	struct process *process = &operation->container->init;
+	struct process *process = operation->process;
 	process->pid = message->report.pid;
-	process->state = PROCESS_CREATED;
+	process->state = process->payload >= 0 ? PROCESS_CHECKPOINT : PROCESS_CREATED;
 	process->private_pids = message->report.flags & REPORT_PRIVATE_PIDS;
 	int result = process_take_output(process, message);
 	if (result < 0)
-		log_write(SHIM_LOG_ERROR, operation->container->id,
+		log_write(SHIM_LOG_ERROR, process->container->id,
 			  "standard output is not served: %s", strerror(-result));
 	event_publish(operation, (uint32_t)process->pid);
 
@@ -93,33 +92,38 @@ static void created(struct operation *operation, struct report_message *message)
 	if (operation->call)
 		ttrpc_reply(operation->call, &response.base);
 	operation_release(operation);
+	/* whoever asked for it is gone, and never learns of it */
+	if (operation->call_error != 0 && operation->call_error != -ETIMEDOUT)
+		task_delete_unasked(process->container);
 }
 
 static void create_done(struct operation *operation, struct report_message *message)
 {
+	struct process *process = operation->process;
+	/* an init without a process is there for a restore only */
+	if (message->report.code == TTRPC_OK && message->report.pid == 0 && process->payload < 0) {
+		message->report.code = TTRPC_INTERNAL;
+		message->report.text_size = 0;
+	}
 	if (task_report_failed(operation, message))
-		container_forget(operation->container);
+		container_forget(process->container);
 	else
 		created(operation, message);
 	operation_free(operation);
 }
 
-static bool is_text(const char *string)
-{
-	return text_is_utf8(string, strlen(string));
-}
-
 /* They go into answers and events, which a Go client refuses whole if one is not. */
 static bool strings_valid(const Containerd__Task__V2__CreateTaskRequest *request)
 {
-	bool valid = is_text(request->bundle) && is_text(request->stdin) &&
-		     is_text(request->stdout) && is_text(request->stderr) &&
-		     is_text(request->checkpoint);
+	bool valid = task_text_valid(request->bundle) && task_text_valid(request->stdin) &&
+		     task_text_valid(request->stdout) && task_text_valid(request->stderr) &&
+		     task_text_valid(request->checkpoint);
 	for (size_t i = 0; i < request->n_rootfs && valid; i++) {
 		const Containerd__Types__Mount *mount = request->rootfs[i];
-		valid = is_text(mount->type) && is_text(mount->source) && is_text(mount->target);
+		valid = task_text_valid(mount->type) && task_text_valid(mount->source) &&
+			task_text_valid(mount->target);
 		for (size_t k = 0; k < mount->n_options && valid; k++)
-			valid = is_text(mount->options[k]);
+			valid = task_text_valid(mount->options[k]);
 	}
 	return valid;
 }
@@ -127,16 +131,16 @@ static bool strings_valid(const Containerd__Task__V2__CreateTaskRequest *request
 static void doom(struct container *container)
 {
 	container->doomed = true;
-	operation_fail(container->exclusive, TTRPC_CANCELLED,
+	operation_fail(container->init.exclusive, TTRPC_CANCELLED,
 		       "the container was deleted while it was created: canceled");
-	operation_refuse_queue(container);
+	operation_refuse_queue(&container->init);
 }
 
 static void cancel_done(struct operation *operation, struct report_message *message)
 {
 	/* a create that has been answered is no error: the delete behind it goes on */
-	if (operation->container && message->report.code == TTRPC_OK)
-		doom(operation->container);
+	if (message->report.code == TTRPC_OK)
+		doom(operation->process->container);
 	operation_free(operation);
 }
 
@@ -148,18 +152,19 @@ void task_create_cancel(struct container *container)
 		.immediate = true,
 		.done = cancel_done,
 	};
-	struct operation *create = container->exclusive;
+	struct operation *create = container->init.exclusive;
 
 	if (container->cancelling)
 		return;
 	if (operation_withdraw(create)) {
 		doom(container);
 		operation_free(create);
+		container->init.exclusive = NULL;
 		container_forget(container);
 		return;
 	}
 	/* without memory the delete waits for the create */
-	struct operation *operation = operation_new(container->server, container, &kind);
+	struct operation *operation = operation_new(container->server, &container->init, &kind);
 	container->cancelling = operation != NULL;
 	if (operation)
 		operation_submit(operation);
@@ -186,9 +191,7 @@ static bool refused(struct ttrpc_call *call, const Containerd__Task__V2__CreateT
 	else if (server->n_containers == CONTAINERS_MAX)
 		ttrpc_fail(call, code = TTRPC_RESOURCE_EXHAUSTED,
 			   "a shim has at most %d containers", CONTAINERS_MAX);
-	else if (request->terminal)
-		ttrpc_fail(call, code = TTRPC_UNIMPLEMENTED, "terminal: not implemented");
-	else if (request->checkpoint[0])
+	else if (request->checkpoint[0] && !server->config->runtime->restore)
 		ttrpc_fail(call, code = TTRPC_UNIMPLEMENTED, "checkpoint: not implemented");
 	return code != TTRPC_OK;
 }
@@ -213,7 +216,7 @@ int task_create(struct ttrpc_call *call, const Containerd__Task__V2__CreateTaskR
 	struct container *container =
 		container_new(task_server(call), request->id, request->bundle, paths);
 	struct operation *operation =
-		container ? operation_new(container->server, container, &kind) : NULL;
+		container ? operation_new(container->server, &container->init, &kind) : NULL;
 	if (!operation || event_pack(operation, request) < 0) {
 		close(payload);
 		if (operation)
@@ -223,6 +226,10 @@ int task_create(struct ttrpc_call *call, const Containerd__Task__V2__CreateTaskR
 		return -ENOMEM;
 	}
 	operation->payload_fd = payload;
+	operation->payload_lent = request->checkpoint[0] != 0;
+	container->init.payload = operation->payload_lent ? payload : -1;
+	container->init.terminal = request->terminal;
+	tombstone_remove(container->server, container->id);
 	operation_take_call(operation, call);
 	server_update_idle(container->server);
 	operation_submit(operation);

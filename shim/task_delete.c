@@ -1,13 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Delete. The runtime's remove and the draining of the container's output go on side by side:
+ * Delete. Of an init the runtime's remove and the draining of its output go on side by side:
  *
- *   asked -> removed (the monitor has forgotten the container) -> drained, or time is up -> answered
+ *   asked -> (logger drained) -> removed (the monitor has forgotten the container)
+ *         -> drained, or time is up -> answered
  *
- * One that is being created is waited for, and its create is ended: see task_create.c. A container that
- * never ran its program has nothing to drain. The drain ends before the caller's
+ * Of an exec the server alone has to forget: asked -> drained, or time is up -> answered.
+ *
+ * A process that never ran its program has nothing to drain. The drain ends before the caller's
  * deadline, so that the answer still reaches it. The init's exit is known before the monitor's answer
- * is, see monitor.c.
+ * is, see monitor.c. A logger that has not ended by then is ended; of a container it is waited for
+ * first, since the monitor forgets it with its container.
+ *
+ * One that is being created is waited for, and its create is ended: see task_create.c. So is, after
+ * HANG_TIME, any other operation that the delete has to wait for: nobody else would end it.
+ *
+ * The answer is kept: see tombstone.c.
  */
 #include <errno.h>
 #include <string.h>
@@ -19,6 +27,7 @@
 #define SECOND UINT64_C(1000000000)
 #define DRAIN_TIME (10 * SECOND) /* a process that left the container may hold the pipes for ever */
 #define DRAIN_MARGIN (SECOND / 2) /* before the caller's deadline */
+#define HANG_TIME (3 * SECOND)
 
 #define container_of(pointer, type, member)                                                        \
 	((type *)(void *)((char *)(pointer)-offsetof(type, member)))
@@ -33,46 +42,93 @@ static void publish_delete(const struct process *process)
 	event.pid = (uint32_t)process->pid;
 	event.exit_status = process->exit_status;
 	event.exited_at = &exited_at;
-	api_publisher_publish(&process->container->server->publisher, "/tasks/delete", &event.base);
+	task_event(process, "/tasks/delete", &event.base);
 }
 
-static void answer(struct ttrpc_call *call, const struct process *process)
+static int answer(struct ttrpc_call *call, const struct tombstone *tombstone)
 {
 	Google__Protobuf__Timestamp exited_at = GOOGLE__PROTOBUF__TIMESTAMP__INIT;
 	Containerd__Task__V2__DeleteResponse response = CONTAINERD__TASK__V2__DELETE_RESPONSE__INIT;
-	exited_at.seconds = process->exited_at;
-	exited_at.nanos = (int32_t)process->exited_at_nanos;
-	response.pid = (uint32_t)process->pid;
-	response.exit_status = process->exit_status;
+	exited_at.seconds = tombstone->exited_at;
+	exited_at.nanos = (int32_t)tombstone->exited_at_nanos;
+	response.pid = tombstone->pid;
+	response.exit_status = tombstone->exit_status;
 	response.exited_at = &exited_at;
-	ttrpc_reply(call, &response.base);
+	return ttrpc_reply(call, &response.base);
 }
 
-static void finish(struct operation *operation)
+static void answer_process(struct ttrpc_call *call, const struct process *process)
 {
-	struct container *container = operation->container;
-	struct server *server = container->server;
+	const struct tombstone now = {.pid = (uint32_t)process->pid,
+				      .exit_status = process->exit_status,
+				      .exited_at = process->exited_at,
+				      .exited_at_nanos = process->exited_at_nanos};
+	answer(call, &now);
+}
 
-	process_stop_streams(&container->init);
-	publish_delete(&container->init);
+static void ignore(struct operation *operation, struct report_message *message)
+{
+	(void)message;
+	operation_free(operation);
+}
+
+static void logger_end(struct process *process)
+{
+	static const struct operation_kind kind = {
+		.verb = VERB_END_LOGGER, .request = REQUEST_NONE, .done = ignore};
+	if (!process->logger)
+		return;
+	process->logger = false;
+	struct operation *operation = operation_new(process->container->server, process, &kind);
+	if (operation)
+		operation_fly(operation);
+}
+
+/* Deletes that came meanwhile hear the same. */
+static void queue_answer(struct process *process)
+{
+	struct operation **link = &process->queue;
+	while (*link) {
+		struct operation *operation = *link;
+		if (operation->kind->request != REQUEST_DELETE || operation->process != process) {
+			link = &operation->next;
+			continue;
+		}
+		*link = operation->next;
+		if (operation->call)
+			answer_process(operation->call, process);
+		operation_free(operation);
+	}
+}
+
+/* Both free the operation, and what it is about. */
+static void forget_exec(struct operation *operation)
+{
+	struct process *process = operation->process;
+
+	logger_end(process);
+	tombstone_add(process);
 	if (operation->call)
-		answer(operation->call, &container->init);
-	operation_forget(container);
-	container_free(container);
+		answer_process(operation->call, process);
+	queue_answer(process);
+	process_free(process);
+	operation_free(operation);
+}
+
+static void forget_init(struct operation *operation)
+{
+	struct process *init = operation->process;
+	struct server *server = operation->server;
+
+	process_stop_streams(init);
+	publish_delete(init);
+	tombstone_add(init);
+	if (operation->call)
+		answer_process(operation->call, init);
+	queue_answer(init);
+	container_free(init->container);
 	operation_free(operation);
 	server_update_idle(server);
-}
-
-static void drain_over(struct ttrpc_timer *timer)
-{
-	finish(container_of(timer, struct operation, drain));
-}
-
-void task_drained(struct process *process)
-{
-	struct operation *operation = process->container->exclusive;
-	if (operation && operation->deleted && process_drained(process))
-		finish(operation);
 }
 
 static uint64_t drain_deadline(const struct operation *operation)
@@ -84,44 +140,120 @@ static uint64_t drain_deadline(const struct operation *operation)
 	return deadline;
 }
 
-static void delete_done(struct operation *operation, struct report_message *message)
+static void drain_over(struct ttrpc_timer *timer)
 {
-	struct process *process = &operation->container->init;
-	if (task_report_failed(operation, message)) {
-		operation_release(operation);
-		operation_free(operation);
+	struct operation *operation = container_of(timer, struct operation, timer);
+	operation->drained(operation);
+}
+
+/* Calls then when there is nothing more to wait for, which may be now. */
+static void drain(struct operation *operation, void (*then)(struct operation *operation))
+{
+	const struct process *process = operation->process;
+	if (!process->started || process_drained(process)) {
+		then(operation);
 		return;
 	}
-	operation->deleted = true;
-	if (process->started && !process_drained(process))
-		ttrpc_timer_set(&operation->server->loop, &operation->drain,
-				drain_deadline(operation), drain_over);
-	else
-		finish(operation);
+	operation->drained = then;
+	ttrpc_timer_set(&operation->server->loop, &operation->timer, drain_deadline(operation),
+			drain_over);
+}
+
+void task_drained(struct process *process)
+{
+	struct operation *operation = process->exclusive;
+	if (operation && operation->drained && process_drained(process))
+		operation->drained(operation);
+}
+
+static void logger_over(struct operation *operation)
+{
+	operation->drained = NULL;
+	ttrpc_timer_clear(&operation->timer);
+	logger_end(operation->process);
+	operation_fly(operation);
+}
+
+static bool init_prepare(struct operation *operation)
+{
+	if (!operation->process->logger)
+		return true;
+	drain(operation, logger_over);
+	return false;
+}
+
+static void init_deleted(struct operation *operation, struct report_message *message)
+{
+	if (!task_report_failed(operation, message)) {
+		drain(operation, forget_init);
+		return;
+	}
+	operation_release(operation);
+	operation_free(operation);
+}
+
+static bool exec_prepare(struct operation *operation)
+{
+	drain(operation, forget_exec);
+	return false;
+}
+
+static const struct operation_kind delete_init = {.verb = VERB_DELETE,
+						  .request = REQUEST_DELETE,
+						  .exclusive = true,
+						  .prepare = init_prepare,
+						  .done = init_deleted};
+static const struct operation_kind delete_exec = {
+	.request = REQUEST_DELETE, .exclusive = true, .prepare = exec_prepare};
+
+void task_delete_unasked(struct container *container)
+{
+	struct operation *operation =
+		operation_new(container->server, &container->init, &delete_init);
+	if (!operation)
+		return;
+	operation->asked_at = ttrpc_now();
+	operation_submit(operation);
+}
+
+/* What it waits for does not end by itself. */
+static void hang_over(struct ttrpc_timer *timer)
+{
+	const struct operation *operation = container_of(timer, struct operation, timer);
+	operation_cancel(operation->process);
+}
+
+static int submit(struct ttrpc_call *call, struct process *process)
+{
+	bool creating = process->state == PROCESS_CREATING;
+	bool waits = process->exclusive && process->exclusive->verb.type != VERB_DELETE;
+	struct operation *operation =
+		task_operation(call, process, process->exec_id[0] ? &delete_exec : &delete_init);
+	if (!operation)
+		return -ENOMEM;
+	operation->asked_at = ttrpc_now();
+	if (waits && !creating)
+		ttrpc_timer_set(&operation->server->loop, &operation->timer,
+				operation->asked_at + HANG_TIME, hang_over);
+	operation_submit(operation);
+	if (creating)
+		task_create_cancel(process->container);
+	return 0;
 }
 
 int task_delete(struct ttrpc_call *call, const Containerd__Task__V2__DeleteRequest *request)
 {
-	static const struct operation_kind kind = {
-		.verb = VERB_DELETE,
-		.request = REQUEST_DELETE,
-		.refusal = TTRPC_UNKNOWN,
-		.exclusive = true,
-		.done = delete_done,
-	};
-	struct container *container = server_container(task_server(call), request->id);
-	bool creating = container && container->init.state == PROCESS_CREATING &&
-			!container->doomed && !request->exec_id[0];
-	struct process *process =
-		creating ? &container->init : task_process(call, request->id, request->exec_id);
-	if (!process)
-		return 0;
-	struct operation *operation = task_operation(call, process->container, &kind);
-	if (!operation)
-		return -ENOMEM;
-	operation->asked_at = ttrpc_now();
-	operation_submit(operation);
-	if (creating)
-		task_create_cancel(container);
-	return 0;
+	struct server *server = task_server(call);
+	struct container *container = server_container(server, request->id);
+	struct process *process = container ? container_process(container, request->exec_id) : NULL;
+	if (process && process->state == PROCESS_CREATING && !container->doomed)
+		return submit(call, process);
+	if (!process) {
+		const struct tombstone *tombstone =
+			tombstone_find(server, request->id, request->exec_id);
+		if (tombstone)
+			return answer(call, tombstone);
+	}
+	process = task_process(call, request->id, request->exec_id);
+	return process ? submit(call, process) : 0;
 }

@@ -98,7 +98,7 @@ static const struct verb_rule rules[VERB_MAX] = {
 	 * Ends the work on a container that this pair has begun and not answered; of a create, what it
 	 * did is undone, as a delete of the container would.
 	 */
-	[VERB_CANCEL] = {.need = NEED_VALID, .act = act_cancel},
+	[VERB_CANCEL] = {.need = NEED_VALID, .exec = EXEC_MAY, .act = act_cancel},
 	/* Gives a connection to the one address that containerd gave us, which speaks to any client. */
 	[VERB_PUBLISH] = {.need = NEED_NONE, .act = act_publish},
 	/* Unlinks the one socket that `start` made: the shim becomes unreachable, as if it had died. */
@@ -197,7 +197,11 @@ static int act_close(struct monitor *monitor, const struct verb *verb)
 
 static int act_cancel(struct monitor *monitor, const struct verb *verb)
 {
-	struct monitor_worker *worker = worker_find_exclusive(&monitor->children, verb->id);
+	struct children *children = &monitor->children;
+	struct monitor_worker *worker =
+		verb->exec_id[0] ? worker_find_exec(children, children_find(children, verb->id),
+						    verb->exec_id)
+				 : worker_find_exclusive(children, verb->id);
 	if (!worker)
 		return answer(monitor, verb, -ENOENT, -1);
 	if (!worker->undoes) {

@@ -2,31 +2,22 @@
 /*
  * What lies between accept and a connection: the policy, the limits, and, where the policy has one,
  * a handshake. A connection in its handshake counts as one, so that nobody can have more of them
- * than connections; other accepts don't wait for it.
+ * than connections; other accepts don't wait for it. What works with handshakes is in handshake.c.
  */
 #include <errno.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 #include "ttrpc/credentials.h"
-#include "ttrpc/handshake.h"
 #include "ttrpc/server.h"
 
-struct admission {
-	struct list link;
-	struct ttrpc_server *server;
-	struct ttrpc_handshake *handshake; /* NULL: it is just starting */
-	struct ucred peer;
-};
-
-static void admission_refuse(struct ttrpc_server *server)
+void admission_refuse(struct ttrpc_server *server)
 {
 	if (server->statistics)
 		server->statistics->connections_refused++;
 }
 
-static void admission_connect(struct ttrpc_server *server, int fd, const struct ucred *peer,
-			      void *data, void (*release)(void *data))
+void admission_connect(struct ttrpc_server *server, int fd, const struct ucred *peer, void *data,
+		       void (*release)(void *data))
 {
 	if (connection_new(server, fd, peer, data, release) < 0) {
 		if (release)
@@ -35,48 +26,6 @@ static void admission_connect(struct ttrpc_server *server, int fd, const struct 
 	} else if (server->n_connections + server->n_admissions >= server->limits.connections) {
 		listeners_pause(server, false);
 	}
-}
-
-static void admission_done(void *userdata, int error, int fd, void *data,
-			   void (*release)(void *data))
-{
-	struct admission *admission = userdata;
-	struct ttrpc_server *server = admission->server;
-
-	server_enter(server);
-	list_remove(&admission->link);
-	server->n_admissions--;
-	if (error < 0)
-		admission_refuse(server);
-	else
-		admission_connect(server, fd, &admission->peer, data, release);
-	free(admission);
-	if (error < 0 && !server->doomed)
-		listeners_resume(server);
-	server_progress(server);
-	server_leave(server);
-}
-
-static void admission_handshake(struct ttrpc_server *server, int fd, const struct ucred *peer)
-{
-	struct admission *admission = malloc(sizeof(*admission));
-	struct ttrpc_handshake *handshake;
-
-	if (!admission) {
-		close(fd);
-		listeners_pause(server, true);
-		return;
-	}
-	*admission = (struct admission){.server = server, .peer = *peer};
-	list_append(&server->admissions, &admission->link);
-	server->n_admissions++;
-	handshake =
-		handshake_start(server->loop, fd, peer, &server->policy, admission_done, admission);
-	if (!handshake)
-		return;
-	admission->handshake = handshake;
-	if (server->n_connections + server->n_admissions >= server->limits.connections)
-		listeners_pause(server, false);
 }
 
 static bool uid_has_room(const struct ttrpc_server *server, const struct ucred *peer)
@@ -100,18 +49,14 @@ void admit(struct ttrpc_server *server, int fd)
 	if (!policy_admits(&server->policy, fd, &peer) || !uid_has_room(server, &peer)) {
 		close(fd);
 		admission_refuse(server);
-	} else if (server->policy.handshake) {
+	} else if (!server->policy.handshake) {
+		admission_connect(server, fd, &peer, NULL, NULL);
+	} else if (admission_handshake) {
 		admission_handshake(server, fd, &peer);
 	} else {
-		admission_connect(server, fd, &peer, NULL, NULL);
+		close(fd);
+		admission_refuse(server);
 	}
-}
-
-void admissions_cancel(struct ttrpc_server *server)
-{
-	while (!list_empty(&server->admissions))
-		handshake_cancel(
-			container_of(server->admissions.next, struct admission, link)->handshake);
 }
 
 int ttrpc_server_adopt(struct ttrpc_server *server, int fd)

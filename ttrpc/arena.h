@@ -43,6 +43,9 @@ void arena_reset(struct arena *arena);
 void *arena_alloc(struct arena *arena, size_t size); /* NULL: limit or no memory */
 
 /* NULL: malformed, or (arena->exceeded) too large. The message lives until arena_reset(). */
+typedef ProtobufCMessage *(*arena_unpack_fn)(struct arena *arena,
+					     const ProtobufCMessageDescriptor *descriptor,
+					     const uint8_t *data, size_t size);
 ProtobufCMessage *arena_unpack(struct arena *arena, const ProtobufCMessageDescriptor *descriptor,
 			       const uint8_t *data, size_t size);
 

@@ -50,33 +50,15 @@ void call_see(const struct ttrpc_call *call, bool out, const ProtobufCMessage *m
 
 void call_end_intercept(struct ttrpc_call *call)
 {
-	const struct ttrpc_status status = {.code = call->code, .error = call->error};
-	struct intercept *intercept = call->intercept;
-
-	call->intercept = NULL;
-	if (intercept)
-		call->connection->server->hooks->end(intercept, &status);
+	if (call->intercept)
+		call->connection->server->hooks->end_call(call);
 }
 
 int call_intercept(struct ttrpc_call *call, const ProtobufCMessage *message)
 {
-	const struct ttrpc_server *server = call->connection->server;
-	struct ttrpc_options options = {.timeout = 0};
-	uint64_t timeout = call->deadline ? (uint64_t)call->request->timeout : 0;
-	int error;
+	const struct intercept_hooks *hooks = call->connection->server->hooks;
 
-	if (!server->hooks)
-		return 0;
-	error = server->hooks->begin(server->chain, call->entry->service->name, call->method,
-				     server->hooks->of_call(call), timeout, call, &call->intercept);
-	if (error < 0)
-		return error;
-	server->hooks->result(call->intercept, &options);
-	if (options.timeout != timeout)
-		call->deadline = options.timeout ? ttrpc_now() + options.timeout : 0;
-	if (message && !call->done)
-		call_see(call, false, message);
-	return 0;
+	return hooks ? hooks->begin_call(call, message) : 0;
 }
 
 /* Whoever calls this frees it, unless it is running. */

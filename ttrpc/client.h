@@ -43,12 +43,12 @@ struct client_call {
 	const struct client_streams *streams; /* NULL: a unary call */
 	struct ttrpc_cancel *cancel;
 	struct intercept *intercept; /* NULL: nobody looks */
+	arena_unpack_fn unpack;      /* makes the response */
 	ttrpc_done_fn done;
 	void *userdata;
 	uint64_t deadline;    /* 0: none */
 	size_t size;          /* of the request */
 	uint32_t id;          /* 0: not sent */
-	bool on_heap;         /* the response is the caller's: it doesn't go to the arena */
 	enum ttrpc_code code; /* why it was not sent */
 	int error;
 };
@@ -98,7 +98,7 @@ bool client_is_inside(const struct ttrpc_client *client);
 /* Sends request, or has it fail later; negative errno: there will be no answer. */
 int client_call_start(struct ttrpc_client *client, const struct ttrpc_service *service,
 		      const struct ttrpc_method *method, const struct ttrpc_options *options,
-		      const ProtobufCMessage *request, bool on_heap, ttrpc_done_fn done,
+		      const ProtobufCMessage *request, arena_unpack_fn unpack, ttrpc_done_fn done,
 		      void *userdata, struct client_call **ret_call);
 
 /*

@@ -177,15 +177,6 @@ void client_call_status(struct ttrpc_status *status, const struct envelope_respo
 	status->details_size = answer->status.size;
 }
 
-static ProtobufCMessage *call_decode(struct client_call *call, struct slice payload)
-{
-	struct arena *arena = &call->client->arena;
-
-	if (call->on_heap)
-		return arena_unpack_heap(arena, call->method->output, payload.data, payload.size);
-	return arena_unpack(arena, call->method->output, payload.data, payload.size);
-}
-
 static void call_answer(struct client_call *call, const struct envelope_response *answer)
 {
 	struct ttrpc_status status = {.code = TTRPC_OK};
@@ -197,7 +188,8 @@ static void call_answer(struct client_call *call, const struct envelope_response
 	if (answer->code != 0) {
 		client_call_status(&status, answer);
 	} else {
-		response = call_decode(call, answer->payload);
+		response = call->unpack(arena, call->method->output, answer->payload.data,
+					answer->payload.size);
 		if (!response && arena->exceeded)
 			status_format(&status, TTRPC_RESOURCE_EXHAUSTED, -EMSGSIZE,
 				      "decoded answer is above the limit of %zu bytes, or too deep",
@@ -278,53 +270,12 @@ static int call_write(struct client_call *call, const struct envelope_call *enve
 	return 0;
 }
 
-/* Why the request can't be written; false: it can. */
-static bool call_is_unsendable(struct client_call *call, size_t size)
+static void call_unsent(struct client_call *call, enum ttrpc_code code, int error)
 {
-	if (size > call->client->conn.reader.limit) {
-		call->code = TTRPC_RESOURCE_EXHAUSTED;
-		call->error = -EMSGSIZE;
-		call->size = size;
-	} else if (call->client->next_id > UINT32_MAX) {
-		call->code = TTRPC_UNAVAILABLE;
-		call->error = -EOVERFLOW;
-	} else {
-		return false;
-	}
-	return true;
-}
-
-/* False: an interceptor said no, and the call can't be sent. */
-static bool call_intercept(struct client_call *call, const struct ttrpc_service *service,
-			   const ProtobufCMessage *request, struct ttrpc_options *options)
-{
-	struct ttrpc_client *client = call->client;
-	int error;
-
-	if (!client->hooks)
-		return true;
-	error = client->hooks->begin(client->chain, service->name, call->method,
-				     client->hooks->of_options(options), options->timeout, NULL,
-				     &call->intercept);
-	if (error < 0) {
-		call->code = ttrpc_code_from_errno(error);
-		call->error = error;
-		return false;
-	}
-	client->hooks->result(call->intercept, options);
-	if (request)
-		client_call_see(call, true, request);
-	return true;
-}
-
-static void call_unsent(struct client_call *call)
-{
-	struct ttrpc_status status;
-
-	if (call->intercept) {
-		status_format(&status, call->code, call->error, "%s", strerror(-call->error));
-		client_call_end_intercept(call, &status);
-	}
+	call->code = code;
+	call->error = error;
+	if (call->intercept)
+		call->client->hooks->end_unsent(call);
 }
 
 int client_call_send(struct client_call *call, const struct ttrpc_service *service,
@@ -337,8 +288,11 @@ int client_call_send(struct client_call *call, const struct ttrpc_service *servi
 	size_t size;
 	int error;
 
-	if (!call_intercept(call, service, request, &options))
+	error = client->hooks ? client->hooks->begin_request(call, service, request, &options) : 0;
+	if (error < 0) {
+		call_unsent(call, ttrpc_code_from_errno(error), error);
 		return 0;
+	}
 	envelope = (struct envelope_call){
 		.service = service->name,
 		.method = call->method->name,
@@ -348,17 +302,20 @@ int client_call_send(struct client_call *call, const struct ttrpc_service *servi
 		.payload_size = request ? protobuf_c_message_get_packed_size(request) : 0,
 	};
 	size = envelope_request_size(&envelope);
-	if (call_is_unsendable(call, size)) {
-		call_unsent(call);
+	if (size > client->conn.reader.limit) {
+		call->size = size;
+		call_unsent(call, TTRPC_RESOURCE_EXHAUSTED, -EMSGSIZE);
+		return 0;
+	}
+	if (client->next_id > UINT32_MAX) {
+		call_unsent(call, TTRPC_UNAVAILABLE, -EOVERFLOW);
 		return 0;
 	}
 	if (envelope.timeout > 0)
 		call->deadline = ttrpc_now() + (uint64_t)envelope.timeout;
 	error = call_write(call, &envelope, size, request, flags);
 	if (error < 0) {
-		call->code = TTRPC_UNAVAILABLE;
-		call->error = error;
-		call_unsent(call);
+		call_unsent(call, TTRPC_UNAVAILABLE, error);
 		return error;
 	}
 	list_append(call_bucket(client, call->id), &call->link);
@@ -378,7 +335,7 @@ int client_call_check(const struct ttrpc_client *client)
 
 int client_call_start(struct ttrpc_client *client, const struct ttrpc_service *service,
 		      const struct ttrpc_method *method, const struct ttrpc_options *options,
-		      const ProtobufCMessage *request, bool on_heap, ttrpc_done_fn done,
+		      const ProtobufCMessage *request, arena_unpack_fn unpack, ttrpc_done_fn done,
 		      void *userdata, struct client_call **ret_call)
 {
 	struct client_call *call;
@@ -394,7 +351,7 @@ int client_call_start(struct ttrpc_client *client, const struct ttrpc_service *s
 		.method = method,
 		.done = done,
 		.userdata = userdata,
-		.on_heap = on_heap,
+		.unpack = unpack,
 	};
 	list_init(&call->link);
 	error = client_call_send(call, service, options, request, 0);
@@ -423,6 +380,6 @@ int ttrpc_client_call(struct ttrpc_client *client, const struct ttrpc_service *s
 
 	if (!client->loop)
 		return -EINVAL;
-	return client_call_start(client, service, method, options, request, false, done, userdata,
-				 &call);
+	return client_call_start(client, service, method, options, request, arena_unpack, done,
+				 userdata, &call);
 }

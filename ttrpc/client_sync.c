@@ -90,8 +90,8 @@ int ttrpc_client_call_sync(struct ttrpc_client *client, const struct ttrpc_servi
 
 	error = client_is_inside(client)
 			? -EBUSY
-			: client_call_start(client, service, method, options, request, true,
-					    waiting_done, &waiting, &call);
+			: client_call_start(client, service, method, options, request,
+					    arena_unpack_heap, waiting_done, &waiting, &call);
 	if (error < 0) {
 		status_format(ret_status, TTRPC_UNAVAILABLE, error, "%s", strerror(-error));
 		return error;

@@ -5,6 +5,9 @@
  *   starting   policy->handshake is being called; what ends it there frees nothing yet
  *   waiting    until done, fail, the timer, or its owner's cancel
  *   ended      done was called; the object goes as soon as it isn't starting
+ *
+ * A handshake that can let somebody in calls a function of this file, which is how a program comes
+ * to have it: the server refers to it weakly (server.h).
  */
 #include "ttrpc/handshake.h"
 
@@ -15,6 +18,7 @@
 #include "ttrpc/credentials.h"
 #include "ttrpc/list.h"
 #include "ttrpc/loop.h"
+#include "ttrpc/server.h"
 
 struct ttrpc_handshake {
 	struct ttrpc_timer timer;
@@ -169,4 +173,55 @@ void ttrpc_handshake_set_state(struct ttrpc_handshake *handshake, void *state)
 void *ttrpc_handshake_state(const struct ttrpc_handshake *handshake)
 {
 	return handshake->state;
+}
+
+/* ---- on the server ---- */
+
+static void admission_done(void *userdata, int error, int fd, void *data,
+			   void (*release)(void *data))
+{
+	struct admission *admission = userdata;
+	struct ttrpc_server *server = admission->server;
+
+	server_enter(server);
+	list_remove(&admission->link);
+	server->n_admissions--;
+	if (error < 0)
+		admission_refuse(server);
+	else
+		admission_connect(server, fd, &admission->peer, data, release);
+	free(admission);
+	if (error < 0 && !server->doomed)
+		listeners_resume(server);
+	server_progress(server);
+	server_leave(server);
+}
+
+void admission_handshake(struct ttrpc_server *server, int fd, const struct ucred *peer)
+{
+	struct admission *admission = malloc(sizeof(*admission));
+	struct ttrpc_handshake *handshake;
+
+	if (!admission) {
+		close(fd);
+		listeners_pause(server, true);
+		return;
+	}
+	*admission = (struct admission){.server = server, .peer = *peer};
+	list_append(&server->admissions, &admission->link);
+	server->n_admissions++;
+	handshake =
+		handshake_start(server->loop, fd, peer, &server->policy, admission_done, admission);
+	if (!handshake)
+		return;
+	admission->handshake = handshake;
+	if (server->n_connections + server->n_admissions >= server->limits.connections)
+		listeners_pause(server, false);
+}
+
+void admissions_cancel(struct ttrpc_server *server)
+{
+	while (!list_empty(&server->admissions))
+		handshake_cancel(
+			container_of(server->admissions.next, struct admission, link)->handshake);
 }

@@ -7,26 +7,25 @@
  */
 #include "ttrpc/ttrpc.h"
 
+struct client_call;
 struct intercept; /* of one call */
 struct intercept_chain;
-struct ttrpc_metadata;
 
 struct intercept_hooks {
 	/*
-	 * The beginning. metadata: NULL: none. 0, or the errno that a begin, or memory, failed with:
-	 * then all has been undone.
+	 * The beginning of a call on the server, and what came with it; message may be NULL. 0, or
+	 * the errno that a begin, or memory, failed with: then all has been undone.
 	 */
-	int (*begin)(struct intercept_chain *chain, const char *service,
-		     const struct ttrpc_method *method, struct ttrpc_metadata *metadata,
-		     uint64_t timeout, struct ttrpc_call *call, struct intercept **ret_intercept);
-	/* What it made of metadata and timeout; the pairs stay until the end. */
-	void (*result)(const struct intercept *intercept, struct ttrpc_options *options);
+	int (*begin_call)(struct ttrpc_call *call, const ProtobufCMessage *message);
+	/* The same on the client; options become what was made of metadata and timeout. */
+	int (*begin_request)(struct client_call *call, const struct ttrpc_service *service,
+			     const ProtobufCMessage *request, struct ttrpc_options *options);
 	const char *(*find)(const struct intercept *intercept, const char *key);
 	void (*message)(struct intercept *intercept, bool out, const ProtobufCMessage *message);
 	void (*end)(struct intercept *intercept, const struct ttrpc_status *status); /* frees it */
-	/* Both: from what a request, or a caller, brings. */
-	struct ttrpc_metadata *(*of_call)(const struct ttrpc_call *call);
-	struct ttrpc_metadata *(*of_options)(const struct ttrpc_options *options);
+	/* The same, from how the call ended, or why it wasn't sent. */
+	void (*end_call)(struct ttrpc_call *call);
+	void (*end_unsent)(struct client_call *call);
 	void (*free)(struct intercept_chain *chain);
 };
 

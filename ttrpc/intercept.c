@@ -139,6 +139,8 @@ static void intercept_message(struct intercept *intercept, bool out,
 	}
 }
 
+/* ---- on the server ---- */
+
 static struct ttrpc_metadata *metadata_of_call(const struct ttrpc_call *call)
 {
 	struct ttrpc_metadata *metadata = NULL;
@@ -146,6 +148,35 @@ static struct ttrpc_metadata *metadata_of_call(const struct ttrpc_call *call)
 	ttrpc_call_metadata_copy(call, &metadata);
 	return metadata;
 }
+
+static int begin_call(struct ttrpc_call *call, const ProtobufCMessage *message)
+{
+	const struct ttrpc_server *server = call->connection->server;
+	struct ttrpc_options options = {.timeout = 0};
+	uint64_t timeout = call->deadline ? (uint64_t)call->request->timeout : 0;
+	int error = intercept_begin(server->chain, call->entry->service->name, call->method,
+				    metadata_of_call(call), timeout, call, &call->intercept);
+
+	if (error < 0)
+		return error;
+	intercept_result(call->intercept, &options);
+	if (options.timeout != timeout)
+		call->deadline = options.timeout ? ttrpc_now() + options.timeout : 0;
+	if (message && !call->done)
+		intercept_message(call->intercept, false, message);
+	return 0;
+}
+
+static void end_call(struct ttrpc_call *call)
+{
+	const struct ttrpc_status status = {.code = call->code, .error = call->error};
+	struct intercept *intercept = call->intercept;
+
+	call->intercept = NULL;
+	intercept_end(intercept, &status);
+}
+
+/* ---- on the client ---- */
 
 static struct ttrpc_metadata *metadata_of_options(const struct ttrpc_options *options)
 {
@@ -160,6 +191,31 @@ static struct ttrpc_metadata *metadata_of_options(const struct ttrpc_options *op
 	return metadata;
 }
 
+static int begin_request(struct client_call *call, const struct ttrpc_service *service,
+			 const ProtobufCMessage *request, struct ttrpc_options *options)
+{
+	int error = intercept_begin(call->client->chain, service->name, call->method,
+				    metadata_of_options(options), options->timeout, NULL,
+				    &call->intercept);
+
+	if (error < 0)
+		return error;
+	intercept_result(call->intercept, options);
+	if (request)
+		intercept_message(call->intercept, true, request);
+	return 0;
+}
+
+static void end_unsent(struct client_call *call)
+{
+	struct ttrpc_status status;
+
+	status_format(&status, call->code, call->error, "%s", strerror(-call->error));
+	client_call_end_intercept(call, &status);
+}
+
+/* ---- the chain ---- */
+
 static void chain_free(struct intercept_chain *chain)
 {
 	free(chain->interceptors);
@@ -167,13 +223,13 @@ static void chain_free(struct intercept_chain *chain)
 }
 
 static const struct intercept_hooks hooks = {
-	.begin = intercept_begin,
-	.result = intercept_result,
+	.begin_call = begin_call,
+	.begin_request = begin_request,
 	.find = intercept_find,
 	.message = intercept_message,
 	.end = intercept_end,
-	.of_call = metadata_of_call,
-	.of_options = metadata_of_options,
+	.end_call = end_call,
+	.end_unsent = end_unsent,
 	.free = chain_free,
 };
 

@@ -91,7 +91,8 @@ struct ttrpc_server *ttrpc_server_free(struct ttrpc_server *server)
 		server->shutdown->free(server->shutdown);
 	server->shutdown = NULL;
 	ttrpc_server_stop_listening(server);
-	admissions_cancel(server);
+	if (!list_empty(&server->admissions))
+		admissions_cancel(server);
 	for (link = server->connections.next; link != &server->connections; link = link->next) {
 		struct connection *connection = container_of(link, struct connection, link);
 

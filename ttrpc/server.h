@@ -159,8 +159,24 @@ const struct service_entry *server_find(const struct ttrpc_server *server, struc
 void listeners_pause(struct ttrpc_server *server, bool retry);
 void listeners_resume(struct ttrpc_server *server);
 
+/* A handshake under way. */
+struct admission {
+	struct list link;
+	struct ttrpc_server *server;
+	struct ttrpc_handshake *handshake; /* NULL: it is just starting */
+	struct ucred peer;
+};
+
 void admit(struct ttrpc_server *server, int fd); /* takes fd */
-void admissions_cancel(struct ttrpc_server *server);
+void admission_refuse(struct ttrpc_server *server);
+void admission_connect(struct ttrpc_server *server, int fd, const struct ucred *peer, void *data,
+		       void (*release)(void *data)); /* takes fd and data */
+
+/* In handshake.c; NULL in a program that ends no handshake, where one could let nobody in. */
+__attribute__((weak)) void admission_handshake(struct ttrpc_server *server, int fd,
+					       const struct ucred *peer);
+__attribute__((weak)) void admissions_cancel(struct ttrpc_server *server);
+
 void guard_update(struct connection *connection); /* after everything that may have sent or read */
 
 /* Takes fd, also on failure; data not then. */

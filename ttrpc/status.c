@@ -43,34 +43,29 @@ void status_format(struct ttrpc_status *status, enum ttrpc_code code, int error,
 	va_end(arguments);
 }
 
+static const struct {
+	uint8_t error, code;
+} codes[] = {
+	{0, TTRPC_OK},
+	{ECANCELED, TTRPC_CANCELLED},
+	{EINVAL, TTRPC_INVALID_ARGUMENT},
+	{ETIMEDOUT, TTRPC_DEADLINE_EXCEEDED},
+	{ENOENT, TTRPC_NOT_FOUND},
+	{EEXIST, TTRPC_ALREADY_EXISTS},
+	{ENOTEMPTY, TTRPC_ALREADY_EXISTS},
+	{EPERM, TTRPC_PERMISSION_DENIED},
+	{EACCES, TTRPC_PERMISSION_DENIED},
+	{EMSGSIZE, TTRPC_RESOURCE_EXHAUSTED},
+	{ENOBUFS, TTRPC_RESOURCE_EXHAUSTED},
+	{EPIPE, TTRPC_FAILED_PRECONDITION},
+	{ENOSYS, TTRPC_UNIMPLEMENTED},
+	{EOPNOTSUPP, TTRPC_UNIMPLEMENTED},
+};
+
 enum ttrpc_code ttrpc_code_from_errno(int negative_errno)
 {
-	switch (-negative_errno) {
-	case 0:
-		return TTRPC_OK;
-	case ECANCELED:
-		return TTRPC_CANCELLED;
-	case EINVAL:
-		return TTRPC_INVALID_ARGUMENT;
-	case ETIMEDOUT:
-		return TTRPC_DEADLINE_EXCEEDED;
-	case ENOENT:
-		return TTRPC_NOT_FOUND;
-	case EEXIST:
-	case ENOTEMPTY:
-		return TTRPC_ALREADY_EXISTS;
-	case EPERM:
-	case EACCES:
-		return TTRPC_PERMISSION_DENIED;
-	case EMSGSIZE:
-	case ENOBUFS:
-		return TTRPC_RESOURCE_EXHAUSTED;
-	case EPIPE:
-		return TTRPC_FAILED_PRECONDITION;
-	case ENOSYS:
-	case EOPNOTSUPP:
-		return TTRPC_UNIMPLEMENTED;
-	default:
-		return TTRPC_UNKNOWN;
-	}
+	for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++)
+		if (codes[i].error == -negative_errno)
+			return codes[i].code;
+	return TTRPC_UNKNOWN;
 }

@@ -60,8 +60,10 @@ static size_t time_format(char *to, size_t size)
 	struct tm utc;
 	clock_gettime(CLOCK_REALTIME, &now);
 	gmtime_r(&now.tv_sec, &utc);
-	size_t n = strftime(to, size, "time=\"%Y-%m-%dT%H:%M:%S", &utc);
-	return n + (size_t)snprintf(to + n, size - n, ".%09ldZ\"", now.tv_nsec);
+	/* strftime(3) would bring libc's locales and time zones along, 7 kB of them. */
+	return (size_t)snprintf(to, size, "time=\"%04d-%02d-%02dT%02d:%02d:%02d.%09ldZ\"",
+				utc.tm_year + 1900, utc.tm_mon + 1, utc.tm_mday, utc.tm_hour,
+				utc.tm_min, utc.tm_sec, now.tv_nsec);
 }
 
 void log_write_v(enum shim_log_level level, const char *id, const char *format, va_list arguments)

@@ -8,7 +8,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -178,20 +177,33 @@ int state_write(const char *bundle, const struct state_process *processes, size_
 
 static int process_parse(const char *line, struct state_process *process)
 {
-	int exited;
-	char word[ID_SIZE + 1], *id = word;
-	/* the width is ID_SIZE */
-	int n = sscanf(line, "%d %" SCNu64 " %d %" SCNu32 " %" SCNd64 " %" SCNu32 " %128s",
-		       &process->pid, &process->start_time, &exited, &process->exit_status,
-		       &process->exited_at, &process->exited_at_nanos, word);
-	if (n != 7 || process->pid <= 0)
+	uint64_t numbers[6];
+	/* Not sscanf(3), which is 4 kB that nothing else in the program needs. */
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(*numbers); i++) {
+		char *end;
+		numbers[i] = strtoull(line, &end, 10);
+		if (end == line)
+			return -EBADMSG;
+		line = end;
+	}
+	line += strspn(line, " ");
+	process->logger = *line == '@';
+	line += process->logger;
+	size_t size = strcspn(line, " ");
+	if ((size == 0 && !process->logger) || size >= ID_SIZE || (pid_t)numbers[0] <= 0)
 		return -EBADMSG;
-	process->exited = exited != 0;
-	process->logger = *id == '@';
-	id += process->logger;
-	if (strcmp(id, "-") == 0)
-		id = strchr(id, 0);
-	return memccpy(process->exec_id, id, 0, ID_SIZE) ? 0 : -EBADMSG;
+	process->pid = (pid_t)numbers[0];
+	process->start_time = numbers[1];
+	process->exited = numbers[2] != 0;
+	process->exit_status = (uint32_t)numbers[3];
+	process->exited_at = (int64_t)numbers[4];
+	process->exited_at_nanos = (uint32_t)numbers[5];
+	process->exec_id[0] = 0;
+	if (strcmp(line, "-") != 0) {
+		memcpy(process->exec_id, line, size);
+		process->exec_id[size] = 0;
+	}
+	return 0;
 }
 
 static int state_parse(char *text, struct state *state)

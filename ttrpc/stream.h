@@ -36,6 +36,8 @@
  *             return ttrpc_stream_send(stream, message);
  *     }
  */
+#include <stdarg.h>
+
 #include "ttrpc/ttrpc.h"
 
 #ifdef __cplusplus
@@ -85,6 +87,8 @@ int ttrpc_stream_close(struct ttrpc_stream *stream); /* OK; where the server str
 int ttrpc_stream_reply(struct ttrpc_stream *stream, const ProtobufCMessage *response); /* else */
 int ttrpc_stream_fail(struct ttrpc_stream *stream, enum ttrpc_code code, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
+int ttrpc_stream_vfail(struct ttrpc_stream *stream, enum ttrpc_code code, const char *format,
+		       va_list arguments) __attribute__((format(printf, 3, 0)));
 
 /*
  * The call that the stream is, for ttrpc_call_userdata(), _method, _deadline, _peer, _metadata (this
@@ -148,16 +152,21 @@ size_t ttrpc_stream_queued(const struct ttrpc_stream *stream, size_t *ret_bytes)
  *                               void *userdata);
  *     int pkg_chat_talk_server_send(stream, const Pkg__To *message);
  *     int pkg_chat_talk_close(stream), pkg_chat_talk_fail(stream, code, format, ...);
+ *     void pkg_chat_talk_server_pause(stream), pkg_chat_talk_server_resume(stream);
+ *     void *pkg_chat_talk_server_userdata(stream);
+ *     struct ttrpc_call *pkg_chat_talk_server_call(stream);
  *     the untyped handle for all else: struct ttrpc_stream *pkg_chat_talk_server_stream(stream);
  *
  *     struct pkg_chat_talk_client and _client_events (messages are Pkg__To; no half_closed),
  *     int pkg_chat_talk_open(client, options, events, userdata, &ret_stream), _client_send,
- *     _close_send, _cancel, _client_stream.
+ *     _close_send, _cancel, _client_pause, _client_resume, _client_userdata, _client_stream.
  *
  *   server stream   handler and open also take const Pkg__From *request; the client has no send and
- *                   no close_send, the server's events have no message and no half_closed
- *   client stream   the server has reply(stream, const Pkg__To *) for close and no send; the
- *                   client's message is called with the response, at most once, before ended
+ *                   no close_send, its events no writable, the server's events no message and no
+ *                   half_closed, and it can't pause
+ *   client stream   the server has reply(stream, const Pkg__To *) for close, and no send and no
+ *                   writable; the client's message is called with the response, at most once,
+ *                   before ended
  *
  * Handlers in the service's struct, in which NULL answers UNIMPLEMENTED:
  *

@@ -341,12 +341,13 @@ int ttrpc_stream_reply(struct ttrpc_stream *stream, const ProtobufCMessage *resp
 	return server_stream_ended_well(self);
 }
 
-int ttrpc_stream_fail(struct ttrpc_stream *stream, enum ttrpc_code code, const char *format, ...)
+int ttrpc_stream_vfail(struct ttrpc_stream *stream, enum ttrpc_code code, const char *format,
+		       va_list arguments)
 {
 	struct server_stream *self = of_stream(stream);
 	struct ttrpc_status status = {.error = 0};
 	struct ttrpc_server *server;
-	va_list arguments;
+	va_list again;
 
 	if (!is_servers(stream))
 		return 0;
@@ -354,16 +355,24 @@ int ttrpc_stream_fail(struct ttrpc_stream *stream, enum ttrpc_code code, const c
 	if (code == TTRPC_OK)
 		code = TTRPC_UNKNOWN;
 	self->call.code = code;
-	va_start(arguments, format);
-	status_vformat(&status, code, 0, format, arguments);
-	va_end(arguments);
-	va_start(arguments, format);
+	va_copy(again, arguments);
+	status_vformat(&status, code, 0, format, again);
+	va_end(again);
 	answer_status(self->call.connection, self->call.id, code, format, arguments);
-	va_end(arguments);
 	server_enter(server);
 	stream_is_over(self);
 	stream_end(stream, &status);
 	server_leave(server);
+	return 0;
+}
+
+int ttrpc_stream_fail(struct ttrpc_stream *stream, enum ttrpc_code code, const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	ttrpc_stream_vfail(stream, code, format, arguments);
+	va_end(arguments);
 	return 0;
 }
 

@@ -48,7 +48,7 @@ hold() { # FILE EXPECTED
 }
 
 compiles() { # NAME
-	flags="-D_GNU_SOURCE -I$out -I$root"
+	flags="-D_GNU_SOURCE -I$out -I$root -isystem $root/build/sources/protobuf-c"
 	# shellcheck disable=SC2086 # lists of words
 	{
 		cc -std=gnu17 $warnings -Wstrict-prototypes -Wmissing-prototypes $flags \

@@ -67,11 +67,18 @@ static void print_guards(const struct print *print, const struct model_file *fil
 		fputs(begin ? "#endif\n" : guards_end, print->stream);
 }
 
+static const char *member_of(const struct model_method *method)
+{
+	if (model_is_unary(method))
+		return "\tint (*$m)(struct ttrpc_call *call,\n\t\tconst $i *request);\n";
+	if (method->client_streaming)
+		return "\tint (*$m)(struct $c_server *stream);\n";
+	return "\tint (*$m)(struct $c_server *stream,\n\t\tconst $i *request);\n";
+}
+
 static void print_handlers(struct print *print, struct pool *pool,
 			   const struct model_service *service)
 {
-	size_t n_members = 0;
-
 	print_comment(
 		print, "", service->comment,
 		"What a server does for it. A NULL member answers UNIMPLEMENTED; how a handler "
@@ -81,44 +88,55 @@ static void print_handlers(struct print *print, struct pool *pool,
 		const struct model_method *method = &service->methods[i];
 
 		print_set_method(print, pool, service, method);
-		if (!model_is_unary(method)) {
-			print_comment(print, "\t", method->comment,
-				      pool_format(pool,
-						  "%s is a stream: it is in the table, has no "
-						  "handler yet and answers UNIMPLEMENTED.",
-						  method->name));
-			continue;
-		}
 		print_comment(print, "\t", method->comment, NULL);
-		print_template(print,
-			       "\tint (*$m)(struct ttrpc_call *call,\n\t\tconst $i *request);\n");
-		n_members++;
+		print_template(print, member_of(method));
 	}
-	if (!n_members)
+	if (!service->n_methods)
 		print_template(print, "\tchar nothing; /* there is no method to handle */\n");
 	print_template(print, "};\n\n");
 }
 
-static void print_client(struct print *print, struct pool *pool,
-			 const struct model_service *service)
+static void print_call(const struct print *print)
+{
+	print_template(print, "\n/* $M */\n"
+			      "int $c(struct ttrpc_client *client,\n"
+			      "\tconst struct ttrpc_options *options,\n"
+			      "\tconst $i *request,\n"
+			      "\tvoid (*done)(void *userdata, const struct ttrpc_status *status,\n"
+			      "\t\tconst $o *response),\n"
+			      "\tvoid *userdata);\n"
+			      "int $c_sync(struct ttrpc_client *client,\n"
+			      "\tconst struct ttrpc_options *options,\n"
+			      "\tconst $i *request,\n"
+			      "\t$o **ret_response,\n"
+			      "\tstruct ttrpc_status *ret_status);\n");
+}
+
+/* The handlers name the servers' ends, so these come first. */
+static void print_servers(struct print *print, struct pool *pool,
+			  const struct model_service *service)
 {
 	for (size_t i = 0; i < service->n_methods; i++) {
-		if (!model_is_unary(&service->methods[i]))
+		const struct model_method *method = &service->methods[i];
+
+		if (model_is_unary(method))
 			continue;
-		print_set_method(print, pool, service, &service->methods[i]);
-		print_template(print,
-			       "\n/* $M */\n"
-			       "int $c(struct ttrpc_client *client,\n"
-			       "\tconst struct ttrpc_options *options,\n"
-			       "\tconst $i *request,\n"
-			       "\tvoid (*done)(void *userdata, const struct ttrpc_status *status,\n"
-			       "\t\tconst $o *response),\n"
-			       "\tvoid *userdata);\n"
-			       "int $c_sync(struct ttrpc_client *client,\n"
-			       "\tconst struct ttrpc_options *options,\n"
-			       "\tconst $i *request,\n"
-			       "\t$o **ret_response,\n"
-			       "\tstruct ttrpc_status *ret_status);\n");
+		print_set_method(print, pool, service, method);
+		header_print_stream_server(print, method);
+	}
+}
+
+static void print_clients(struct print *print, struct pool *pool,
+			  const struct model_service *service)
+{
+	for (size_t i = 0; i < service->n_methods; i++) {
+		const struct model_method *method = &service->methods[i];
+
+		print_set_method(print, pool, service, method);
+		if (model_is_unary(method))
+			print_call(print);
+		else
+			header_print_stream_client(print, method);
 	}
 }
 
@@ -127,7 +145,9 @@ static void print_service(struct print *print, struct pool *pool,
 {
 	print_set_service(print, pool, service);
 	print_template(print, "\n/* ---- $S ---- */\n"
-			      "extern const struct ttrpc_service $s_service;\n\n");
+			      "extern const struct ttrpc_service $s_service;\n");
+	print_servers(print, pool, service);
+	print_template(print, "\n");
 	print_handlers(print, pool, service);
 	print_template(
 		print,
@@ -135,7 +155,16 @@ static void print_service(struct print *print, struct pool *pool,
 		"int $s_register(struct ttrpc_server *server,\n"
 		"\tconst struct $s_handlers *handlers,\n"
 		"\tvoid *userdata);\n");
-	print_client(print, pool, service);
+	print_clients(print, pool, service);
+}
+
+static bool has_streams(const struct model_file *file)
+{
+	for (size_t i = 0; i < file->n_services; i++)
+		for (size_t j = 0; j < file->services[i].n_methods; j++)
+			if (!model_is_unary(&file->services[i].methods[j]))
+				return true;
+	return false;
 }
 
 void header_print(struct print *print, struct pool *pool, const struct model_file *file)
@@ -159,6 +188,8 @@ void header_print(struct print *print, struct pool *pool, const struct model_fil
 	print_guards(print, file, true);
 	print_template(print, "#include \"$b.pb-c.h\"\n");
 	print_guards(print, file, false);
+	if (has_streams(file))
+		header_print_stream_rules(print);
 	print_template(print, "\n#ifdef __cplusplus\nextern \"C\" {\n#endif\n");
 	for (size_t i = 0; i < file->n_services; i++)
 		print_service(print, pool, &file->services[i]);

@@ -9,6 +9,7 @@
  *     $b  the same without .proto                              $c  the symbol of its client call
  *     $i $I  input type, descriptor   $o $O  output type, descriptor
  *     $n  the number of methods, or the method's index    $F  the method's flags
+ *     $e  server or client        $t  the type of what that end receives or sends
  */
 #include <stdio.h>
 
@@ -33,5 +34,13 @@ void print_comment(const struct print *print, const char *indent, const char *co
 
 void header_print(struct print *print, struct pool *pool, const struct model_file *file);
 void source_print(struct print *print, struct pool *pool, const struct model_file *file);
+
+/* Their parts for methods with streams; the letters of the method are set. */
+void header_print_stream_rules(const struct print *print);
+void header_print_stream_server(const struct print *print, const struct model_method *method);
+void header_print_stream_client(const struct print *print, const struct model_method *method);
+void source_print_stream_handler(const struct print *print, const struct model_method *method);
+void source_print_stream_server(struct print *print, const struct model_method *method);
+void source_print_stream_client(struct print *print, const struct model_method *method);
 
 #endif

@@ -24,18 +24,12 @@ static void print_dispatch(const struct print *print)
 			      "}\n");
 }
 
-/* The table's entry of a stream must be callable for a server that does not know streams. */
-static void print_stream_dispatch(const struct print *print)
+/* Naming ttrpc_streams is what links the library's part for streams. */
+static const char *entry_of(const struct model_method *method)
 {
-	print_template(print, "\nstatic int $c__dispatch(const void *handlers,\n"
-			      "\tstruct ttrpc_call *call,\n"
-			      "\tconst ProtobufCMessage *request)\n"
-			      "{\n"
-			      "\t(void)handlers;\n"
-			      "\t(void)call;\n"
-			      "\t(void)request;\n"
-			      "\treturn -ENOSYS;\n"
-			      "}\n");
+	return model_is_unary(method) ? "\t\t.dispatch = $c__dispatch,\n"
+				      : "\t\t.open = $c__open,\n"
+					"\t\t.streams = &ttrpc_streams,\n";
 }
 
 static void print_table(struct print *print, struct pool *pool, const struct model_service *service)
@@ -48,9 +42,9 @@ static void print_table(struct print *print, struct pool *pool, const struct mod
 				      "\t\t.name = \"$M\",\n"
 				      "\t\t.input = &$I,\n"
 				      "\t\t.output = &$O,\n"
-				      "\t\t.flags = $F,\n"
-				      "\t\t.dispatch = $c__dispatch,\n"
-				      "\t},\n");
+				      "\t\t.flags = $F,\n");
+		print_template(print, entry_of(&service->methods[i]));
+		print_template(print, "\t},\n");
 	}
 	if (service->n_methods)
 		print_template(print, "};\n");
@@ -134,6 +128,17 @@ static void print_call_sync(const struct print *print)
 			      "}\n");
 }
 
+static void print_method(struct print *print, const struct model_method *method)
+{
+	if (model_is_unary(method)) {
+		print_call(print);
+		print_call_sync(print);
+	} else {
+		source_print_stream_server(print, method);
+		source_print_stream_client(print, method);
+	}
+}
+
 static void print_service(struct print *print, struct pool *pool,
 			  const struct model_service *service)
 {
@@ -144,16 +149,13 @@ static void print_service(struct print *print, struct pool *pool,
 		if (model_is_unary(&service->methods[i]))
 			print_dispatch(print);
 		else
-			print_stream_dispatch(print);
+			source_print_stream_handler(print, &service->methods[i]);
 	}
 	print_table(print, pool, service);
 	print_register(print);
 	for (size_t i = 0; i < service->n_methods; i++) {
-		if (!model_is_unary(&service->methods[i]))
-			continue;
 		print_set_method(print, pool, service, &service->methods[i]);
-		print_call(print);
-		print_call_sync(print);
+		print_method(print, &service->methods[i]);
 	}
 }
 
@@ -163,6 +165,7 @@ void source_print(struct print *print, struct pool *pool, const struct model_fil
 	print_template(print, "/* Made from $f by protoc-gen-ttrpc-c: changes are lost. */\n"
 			      "#include \"$b.ttrpc.h\"\n\n"
 			      "#include <errno.h>\n"
+			      "#include <stdarg.h>\n"
 			      "#include <stdlib.h>\n");
 	for (size_t i = 0; i < file->n_services; i++)
 		print_service(print, pool, &file->services[i]);

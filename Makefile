@@ -199,7 +199,7 @@ objects = $(patsubst build/gen/%.c,build/$1/obj/gen/%.o,$(filter build/gen/%,$2)
 	$(patsubst %.c,build/$1/obj/%.o,$(filter-out build/%,$2))
 archive = $(call quiet,AR)rm -f $@.new; ar rcsD $@.new $(filter %.o,$^); mv $@.new $@
 link = $(call quiet,LD)$($1_LD) $($1_LDFLAGS) $(addprefix -T ,$(filter %.ld,$^)) \
-	-o $@ $(filter %.o %.a,$^) $($1_LIBS)
+	-o $@ $(filter %.o,$^) $(filter %.a,$^) $($1_LIBS)
 
 define variant
 $1_LIBRARIES := $(addprefix build/$1/,libshim.a libttrpc.a libprotobuf-c.a libjansson.a)

@@ -73,3 +73,17 @@ fuzz: $(FUZZ:%=build/fuzz/test/fuzz/%)
 			{ tail -n 40 build/fuzz/$$name.log; exit 1; }; \
 	done
 # ---- end of the fuzz targets ----
+
+# ---- unit tests with a service of their own: its objects, for each test whose name begins so ----
+
+TEST_PROTOS := $(wildcard test/unit/*.proto)
+GENERATED += $(foreach proto,$(TEST_PROTOS),$(proto:%.proto=build/gen/%.pb-c.h) \
+	$(proto:%.proto=build/gen/%.ttrpc.h))
+
+define unit_service
+$(patsubst %.c,build/$1/%,$(wildcard $(2:.proto=*.c))): \
+	build/$1/obj/gen/$(2:.proto=.pb-c.o) build/$1/obj/gen/$(2:.proto=.ttrpc.o)
+endef
+$(foreach name,musl gcc clang asan,$(foreach proto,$(TEST_PROTOS), \
+	$(eval $(call unit_service,$(name),$(proto)))))
+# ---- end of those services ----

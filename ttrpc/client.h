@@ -44,7 +44,9 @@ struct client_call {
 	struct ttrpc_cancel *cancel;
 	struct intercept *intercept; /* NULL: nobody looks */
 	arena_unpack_fn unpack;      /* makes the response */
-	ttrpc_done_fn done;
+	ttrpc_done_fn done;          /* NULL: complete calls typed */
+	ttrpc_complete_fn complete;
+	void (*typed)(void);
 	void *userdata;
 	uint64_t deadline;    /* 0: none */
 	size_t size;          /* of the request */

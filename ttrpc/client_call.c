@@ -111,7 +111,10 @@ static void call_end(struct client_call *call, const struct ttrpc_status *status
 	if (response)
 		client_call_see(call, false, response);
 	client_call_end_intercept(call, status);
-	call->done(call->userdata, status, response);
+	if (call->done)
+		call->done(call->userdata, status, response);
+	else
+		call->complete(call->typed, call->userdata, status, response);
 	call_free(call);
 }
 
@@ -382,4 +385,23 @@ int ttrpc_client_call(struct ttrpc_client *client, const struct ttrpc_service *s
 		return -EINVAL;
 	return client_call_start(client, service, method, options, request, arena_unpack, done,
 				 userdata, &call);
+}
+
+int ttrpc_client_call_typed(struct ttrpc_client *client, const struct ttrpc_service *service,
+			    const struct ttrpc_method *method, const struct ttrpc_options *options,
+			    const ProtobufCMessage *request, ttrpc_complete_fn complete,
+			    void (*done)(void), void *userdata)
+{
+	struct client_call *call;
+	int error;
+
+	if (!client->loop)
+		return -EINVAL;
+	error = client_call_start(client, service, method, options, request, false, NULL, userdata,
+				  &call);
+	if (error < 0)
+		return error;
+	call->complete = complete;
+	call->typed = done;
+	return 0;
 }

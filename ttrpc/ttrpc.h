@@ -336,11 +336,24 @@ void ttrpc_client_on_close(struct ttrpc_client *client, void (*callback)(void *u
 /*
  * Sends request; done runs exactly once, later, from the loop (or from ttrpc_client_free), if 0 was
  * returned. options may be NULL. After the connection's end: the error that ended it. The generated
- * functions call these two.
+ * functions call these three.
  */
 int ttrpc_client_call(struct ttrpc_client *client, const struct ttrpc_service *service,
 		      const struct ttrpc_method *method, const struct ttrpc_options *options,
 		      const ProtobufCMessage *request, ttrpc_done_fn done, void *userdata);
+
+/*
+ * The same for a done whose response has a type of its own: complete, of the general type, is called
+ * with done to call it.
+ */
+typedef void (*ttrpc_complete_fn)(void (*done)(void), void *userdata,
+				  const struct ttrpc_status *status,
+				  const ProtobufCMessage *response);
+
+int ttrpc_client_call_typed(struct ttrpc_client *client, const struct ttrpc_service *service,
+			    const struct ttrpc_method *method, const struct ttrpc_options *options,
+			    const ProtobufCMessage *request, ttrpc_complete_fn complete,
+			    void (*done)(void), void *userdata);
 
 /*
  * ret_response is the caller's, to be freed with protobuf_c_message_free_unpacked(x, NULL), and is

@@ -4,9 +4,8 @@
  * leaves out what it does not use.
  *
  * Functions are never called through a pointer of another type: the server's dispatch and the
- * client's complete are small functions of the general type that call the typed one. The client's
- * needs a place for the typed pointer until the answer comes, which is a few bytes from malloc; the
- * library promises that done runs exactly once, and so that they are freed.
+ * client's complete are small functions of the general type that call the typed one. Until an answer
+ * comes the library keeps the pointer to the client's.
  */
 #include "ttrpc/gen/print.h"
 
@@ -69,19 +68,13 @@ static void print_register(const struct print *print)
 
 static void print_call(const struct print *print)
 {
-	print_template(print, "\nstruct $c__waiting {\n"
-			      "\tvoid (*done)(void *userdata, const struct ttrpc_status *status,\n"
-			      "\t\tconst $o *response);\n"
-			      "\tvoid *userdata;\n"
-			      "};\n"
-			      "\nstatic void $c__complete(void *userdata,\n"
+	print_template(print, "\nstatic void $c__complete(void (*done)(void), void *userdata,\n"
 			      "\tconst struct ttrpc_status *status,\n"
 			      "\tconst ProtobufCMessage *response)\n"
 			      "{\n"
-			      "\tstruct $c__waiting *waiting = userdata;\n"
-			      "\n"
-			      "\twaiting->done(waiting->userdata, status, (const $o *)response);\n"
-			      "\tfree(waiting);\n"
+			      "\t((void (*)(void *, const struct ttrpc_status *,\n"
+			      "\t\tconst $o *))done)(\n"
+			      "\t\tuserdata, status, (const $o *)response);\n"
 			      "}\n"
 			      "\nint $c(struct ttrpc_client *client,\n"
 			      "\tconst struct ttrpc_options *options,\n"
@@ -90,21 +83,10 @@ static void print_call(const struct print *print)
 			      "\t\tconst $o *response),\n"
 			      "\tvoid *userdata)\n"
 			      "{\n"
-			      "\tstruct $c__waiting *waiting;\n"
-			      "\tint result;\n"
-			      "\n"
-			      "\twaiting = malloc(sizeof(*waiting));\n"
-			      "\tif (!waiting)\n"
-			      "\t\treturn -ENOMEM;\n"
-			      "\twaiting->done = done;\n"
-			      "\twaiting->userdata = userdata;\n"
-			      "\tresult = ttrpc_client_call(client, &$s_service,\n"
+			      "\treturn ttrpc_client_call_typed(client, &$s_service,\n"
 			      "\t\t&$s__methods[$n], options,\n"
 			      "\t\t(const ProtobufCMessage *)request,\n"
-			      "\t\t$c__complete, waiting);\n"
-			      "\tif (result < 0)\n"
-			      "\t\tfree(waiting);\n"
-			      "\treturn result;\n"
+			      "\t\t$c__complete, (void (*)(void))done, userdata);\n"
 			      "}\n");
 }
 
@@ -165,8 +147,7 @@ void source_print(struct print *print, struct pool *pool, const struct model_fil
 	print_template(print, "/* Made from $f by protoc-gen-ttrpc-c: changes are lost. */\n"
 			      "#include \"$b.ttrpc.h\"\n\n"
 			      "#include <errno.h>\n"
-			      "#include <stdarg.h>\n"
-			      "#include <stdlib.h>\n");
+			      "#include <stdarg.h>\n");
 	for (size_t i = 0; i < file->n_services; i++)
 		print_service(print, pool, &file->services[i]);
 }

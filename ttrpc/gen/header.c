@@ -2,12 +2,9 @@
 /*
  * NAME.ttrpc.h: for each service its table, its handlers and its client calls.
  *
- * C++ may include it although protoc-c's own struct of a service has members with the methods'
- * names, `delete` among them: for the time of that inclusion the name is another one.
+ * C++ may include it although protoc-c's own headers have names that it may not take (see cxx.c):
+ * for the time of that inclusion the name is another one.
  */
-#include <string.h>
-
-#include "ttrpc/gen/name.h"
 #include "ttrpc/gen/print.h"
 
 /* clang's -Wpedantic minds a macro that has a keyword's name. */
@@ -21,50 +18,20 @@ static const char guards_end[] = "#ifdef __clang__\n"
 				 "#endif\n"
 				 "#endif\n";
 
-/* Whether an earlier method of the file has the same name. */
-static bool is_repeated(const struct model_file *file, const struct model_method *wanted)
-{
-	for (size_t i = 0; i < file->n_services; i++) {
-		for (size_t j = 0; j < file->services[i].n_methods; j++) {
-			const struct model_method *method = &file->services[i].methods[j];
-
-			if (method == wanted)
-				return false;
-			if (!strcmp(method->lower, wanted->lower))
-				return true;
-		}
-	}
-	return false;
-}
-
-static bool is_guarded(const struct model_file *file, const struct model_method *method)
-{
-	return strcmp(method->lower, method->member) && !is_repeated(file, method);
-}
-
 static void print_guards(const struct print *print, const struct model_file *file, bool begin)
 {
-	size_t n = 0;
+	if (!file->n_renamed)
+		return;
+	fputs(begin ? guards_begin : "#ifdef __cplusplus\n", print->stream);
+	for (size_t i = 0; i < file->n_renamed; i++) {
+		const char *const *renamed = file->renamed[i];
 
-	for (size_t i = 0; i < file->n_services; i++) {
-		const struct model_service *service = &file->services[i];
-
-		for (size_t j = 0; j < service->n_methods; j++) {
-			const struct model_method *method = &service->methods[j];
-
-			if (!is_guarded(file, method))
-				continue;
-			if (n++ == 0)
-				fputs(begin ? guards_begin : "#ifdef __cplusplus\n", print->stream);
-			if (begin)
-				fprintf(print->stream, "#define %s %s\n", method->lower,
-					method->member);
-			else
-				fprintf(print->stream, "#undef %s\n", method->lower);
-		}
+		if (begin)
+			fprintf(print->stream, "#define %s %s\n", renamed[0], renamed[1]);
+		else
+			fprintf(print->stream, "#undef %s\n", renamed[0]);
 	}
-	if (n > 0)
-		fputs(begin ? "#endif\n" : guards_end, print->stream);
+	fputs(begin ? "#endif\n" : guards_end, print->stream);
 }
 
 static const char *member_of(const struct model_method *method)
@@ -98,8 +65,7 @@ static void print_handlers(struct print *print, struct pool *pool,
 
 static void print_call(const struct print *print)
 {
-	print_template(print, "\n/* $M */\n"
-			      "int $c(struct ttrpc_client *client,\n"
+	print_template(print, "int $c(struct ttrpc_client *client,\n"
 			      "\tconst struct ttrpc_options *options,\n"
 			      "\tconst $i *request,\n"
 			      "\tvoid (*done)(void *userdata, const struct ttrpc_status *status,\n"
@@ -122,6 +88,7 @@ static void print_servers(struct print *print, struct pool *pool,
 		if (model_is_unary(method))
 			continue;
 		print_set_method(print, pool, service, method);
+		print_template(print, "\n/* $M, on the server */\n");
 		header_print_stream_server(print, method);
 	}
 }
@@ -133,6 +100,8 @@ static void print_clients(struct print *print, struct pool *pool,
 		const struct model_method *method = &service->methods[i];
 
 		print_set_method(print, pool, service, method);
+		fputc('\n', print->stream);
+		print_comment(print, "", method->name, *method->comment ? method->comment : NULL);
 		if (model_is_unary(method))
 			print_call(print);
 		else
@@ -170,8 +139,9 @@ static bool has_streams(const struct model_file *file)
 void header_print(struct print *print, struct pool *pool, const struct model_file *file)
 {
 	print_set_file(print, file);
-	print_template(print, "/* Made from $f by protoc-gen-ttrpc-c: changes are lost. */\n"
-			      "#ifndef TTRPC_GENERATED_$g\n"
+	print_template(print, "/* Made from $f by protoc-gen-ttrpc-c: changes are lost. */\n");
+	print_comment(print, "", file->comment, NULL);
+	print_template(print, "#ifndef TTRPC_GENERATED_$g\n"
 			      "#define TTRPC_GENERATED_$g\n"
 			      "/*\n"
 			      " * Client calls come in pairs. The first returns at once, 0 or a "

@@ -3,7 +3,12 @@
  * protoc-gen-ttrpc-c: a plugin of protoc that makes ttrpc services in C, beside protoc-c's
  * messages.
  *
- *     protoc --plugin=protoc-gen-ttrpc-c --ttrpc-c_out=DIR FILE.proto
+ *     protoc --c_out=DIR --plugin=protoc-gen-ttrpc-c --ttrpc-c_out=DIR FILE.proto...
+ *
+ * With --ttrpc-c_opt=prefix=NAME every name that is made begins with NAME. Several files, of any
+ * packages, may be given at once. Fields that are optional in proto3 are no matter of ours, and we say
+ * so; but protoc-c has to know them, and up to 1.5 it doesn't: protoc then refuses the file for
+ * protoc-gen-c's sake. proto2 syntax has such fields in every version.
  *
  * protoc writes one Request to stdin and reads one Response from stdout. What is wrong with a
  * .proto goes into the response, which protoc prints and fails with; what is wrong with the plugin
@@ -37,31 +42,24 @@ static unsigned char *read_all(FILE *stream, size_t *ret_size)
 	return bytes;
 }
 
-static const Ttrpc__Gen__File *find_file(const Ttrpc__Gen__Request *request, const char *name)
-{
-	for (size_t i = 0; i < request->n_proto_file; i++)
-		if (!strcmp(request->proto_file[i]->name, name))
-			return request->proto_file[i];
-	pool_die("a file to generate is not in the request");
-}
-
 static const char *build_models(struct pool *pool, const Ttrpc__Gen__Request *request,
 				struct model_file *models, size_t *ret_n)
 {
-	const char *error = NULL;
+	struct options options;
+	const char *error = options_parse(pool, request->parameter, &options);
 	size_t n = 0;
 
-	if (*request->parameter)
-		return pool_format(pool, "the parameter \"%s\" is unknown: there is none yet",
-				   request->parameter);
 	for (size_t i = 0; i < request->n_file_to_generate && !error; i++) {
-		const Ttrpc__Gen__File *file = find_file(request, request->file_to_generate[i]);
+		const char *name = request->file_to_generate[i];
+		const Ttrpc__Gen__File *file = model_find_file(request, name);
 
-		if (file->n_service)
-			error = model_build(pool, request, file, &models[n++]);
+		if (!file)
+			error = pool_format(pool, "%s: the file is not in the request", name);
+		else if (file->n_service)
+			error = model_build(pool, request, &options, file, &models[n++]);
 	}
 	if (!error)
-		error = model_check_symbols(pool, models, n);
+		error = model_check_symbols(pool, request, models, n);
 	if (!error)
 		*ret_n = n;
 	return error;

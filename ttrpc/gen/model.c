@@ -10,7 +10,9 @@
 #include "ttrpc/gen/name.h"
 
 enum {
-	FILE_SERVICE = 6, /* field numbers: service in File, method in Service */
+	FILE_PACKAGE = 2, /* field numbers: in File, and method in Service */
+	FILE_SERVICE = 6,
+	FILE_SYNTAX = 12,
 	SERVICE_METHOD = 2,
 };
 
@@ -20,6 +22,7 @@ enum {
 struct build {
 	struct pool *pool;
 	const Ttrpc__Gen__Request *request;
+	const struct options *options;
 	const Ttrpc__Gen__File *file;
 };
 
@@ -43,12 +46,36 @@ static const char *make_place(const struct build *build, const LOCATION *locatio
 	return pool_format(build->pool, "%s:%d", build->file->name, line);
 }
 
-static const char *make_comment(const LOCATION *location)
+/* Both with an empty line in between; protoc ends each line of a comment. */
+static const char *join(struct pool *pool, const char *first, const char *second)
+{
+	if (!*first || !*second)
+		return *first ? first : second;
+	return pool_format(pool, "%s\n%s", first, second);
+}
+
+static const char *make_comment(const struct build *build, const LOCATION *location)
 {
 	if (!location)
 		return "";
-	return *location->leading_comments ? location->leading_comments
-					   : location->trailing_comments;
+	return join(build->pool, location->leading_comments, location->trailing_comments);
+}
+
+/* All that stands above the package's name: licences often stand apart from what follows. */
+static const char *make_file_comment(const struct build *build)
+{
+	static const int32_t paths[] = {FILE_SYNTAX, FILE_PACKAGE};
+	const char *comment = "";
+
+	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+		const LOCATION *location = find_location(build->file, &paths[i], 1);
+
+		for (size_t j = 0; location && j < location->n_leading_detached_comments; j++)
+			comment =
+				join(build->pool, comment, location->leading_detached_comments[j]);
+		comment = join(build->pool, comment, make_comment(build, location));
+	}
+	return comment;
 }
 
 /* name: what is left of the full name, "Outer.Inner". */
@@ -116,9 +143,9 @@ static const char *make_method_names(const struct build *build, const struct mod
 				   "which protoc-c cannot compile",
 				   method->place, method->name, method->lower);
 	method->member = method->lower;
-	if (name_is_cxx_word(method->lower))
+	if (name_is_cxx_word(method->lower) || name_is_macro(method->lower))
 		method->member = pool_format(build->pool, "%s_", method->lower);
-	ours = !strcmp(method->lower, "service");
+	ours = !strcmp(method->lower, "service") || !strcmp(method->lower, "handlers");
 	method->symbol = pool_format(build->pool, "%s_%s%s", service->prefix, method->lower,
 				     ours ? "_" : "");
 	return NULL;
@@ -134,7 +161,7 @@ static const char *make_method(const struct build *build, const struct model_ser
 
 	method->name = proto->name;
 	method->place = make_place(build, location);
-	method->comment = make_comment(location);
+	method->comment = make_comment(build, location);
 	method->client_streaming = proto->client_streaming;
 	method->server_streaming = proto->server_streaming;
 	error = make_method_names(build, service, method);
@@ -157,8 +184,10 @@ static const char *make_service(const struct build *build, size_t index,
 	service->full_name =
 		pool_format(build->pool, "%s%s%s", package, *package ? "." : "", proto->name);
 	service->place = make_place(build, location);
-	service->comment = make_comment(location);
-	service->prefix = name_lower(build->pool, service->full_name, "_");
+	service->comment = make_comment(build, location);
+	service->prefix = pool_format(build->pool, "%s%s", build->options->prefix,
+				      name_lower(build->pool, service->full_name, "_"));
+	service->foreign = name_lower(build->pool, service->full_name, "__");
 	service->n_methods = proto->n_method;
 	service->methods = pool_zalloc(build->pool, proto->n_method, sizeof(*service->methods));
 	for (size_t i = 0; i < proto->n_method && !error; i++)
@@ -178,13 +207,16 @@ static const char *make_stem(struct pool *pool, const char *name)
 }
 
 const char *model_build(struct pool *pool, const Ttrpc__Gen__Request *request,
-			const Ttrpc__Gen__File *file, struct model_file *ret_model)
+			const struct options *options, const Ttrpc__Gen__File *file,
+			struct model_file *ret_model)
 {
-	const struct build build = {.pool = pool, .request = request, .file = file};
+	const struct build build = {
+		.pool = pool, .request = request, .options = options, .file = file};
 	struct model_file model = {
 		.name = file->name,
 		.stem = make_stem(pool, file->name),
-		.guard = name_guard(pool, file->name),
+		.guard = name_guard(pool, pool_format(pool, "%s%s", options->prefix, file->name)),
+		.comment = make_file_comment(&build),
 		.n_services = file->n_service,
 		.services = pool_zalloc(pool, file->n_service, sizeof(*model.services)),
 	};
@@ -196,7 +228,17 @@ const char *model_build(struct pool *pool, const Ttrpc__Gen__Request *request,
 				   file->name, file->syntax);
 	for (size_t i = 0; i < file->n_service && !error; i++)
 		error = make_service(&build, i, file->service[i], &model.services[i]);
-	if (!error)
-		*ret_model = model;
-	return error;
+	if (error)
+		return error;
+	model_rename(pool, request, file, &model);
+	*ret_model = model;
+	return NULL;
+}
+
+const Ttrpc__Gen__File *model_find_file(const Ttrpc__Gen__Request *request, const char *name)
+{
+	for (size_t i = 0; i < request->n_proto_file; i++)
+		if (!strcmp(request->proto_file[i]->name, name))
+			return request->proto_file[i];
+	return NULL;
 }

@@ -34,6 +34,18 @@ static const char *const cxx_words[] = {
 	"xor_eq",
 };
 
+/* Lower-case macros of standard headers that would change what a handlers' struct or its call says. */
+static const char *const macro_words[] = {"assert", "offsetof", "stderr", "stdin", "stdout"};
+
+/* What follows ttrpc_ in the names of the library; a test compares them with its headers. */
+static const char *const library_words[] = {
+	"allow",   "call",   "cancel",   "client",  "close",      "code",        "complete",
+	"connect", "detail", "done",     "fail",    "handshake",  "intercepted", "interceptor",
+	"limits",  "loop",   "metadata", "method",  "now",        "options",     "pair",
+	"policy",  "reply",  "server",   "service", "statistics", "status",      "stream",
+	"streams", "timer",  "watch",
+};
+
 #define LENGTH(array) (sizeof(array) / sizeof((array)[0]))
 
 static bool contains(const char *const *names, size_t n, const char *name)
@@ -52,6 +64,28 @@ bool name_is_c_word(const char *name)
 bool name_is_cxx_word(const char *name)
 {
 	return contains(cxx_words, LENGTH(cxx_words), name);
+}
+
+bool name_is_macro(const char *name)
+{
+	return contains(macro_words, LENGTH(macro_words), name);
+}
+
+bool name_is_library(const char *name)
+{
+	static const char prefix[] = "ttrpc_";
+
+	if (strncmp(name, prefix, strlen(prefix)))
+		return false;
+	name += strlen(prefix);
+	for (size_t i = 0; i < LENGTH(library_words); i++) {
+		size_t length = strlen(library_words[i]);
+
+		if (!strncmp(name, library_words[i], length) &&
+		    (!name[length] || name[length] == '_'))
+			return true;
+	}
+	return false;
 }
 
 char *name_type(struct pool *pool, const char *proto_name)

@@ -20,5 +20,9 @@ char *name_guard(struct pool *pool, const char *file_name);
 
 bool name_is_c_word(const char *name);   /* protoc-c's struct of a service would not compile in C */
 bool name_is_cxx_word(const char *name); /* not in C++; c words are not asked for */
+bool name_is_macro(const char *name); /* protoc-c's struct compiles; ours had better not have it */
+
+/* ttrpc_call and what begins with ttrpc_call_, and so on. */
+bool name_is_library(const char *name);
 
 #endif

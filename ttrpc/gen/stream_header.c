@@ -64,7 +64,7 @@ void header_print_stream_rules(const struct print *print)
 
 void header_print_stream_server(const struct print *print, const struct model_method *method)
 {
-	print_template(print, "\nstruct $c_server;\n"
+	print_template(print, "struct $c_server;\n"
 			      "struct $c_server_events {\n");
 	if (method->client_streaming)
 		print_template(print, "\tint (*message)(struct $c_server *stream,\n"
@@ -100,7 +100,7 @@ void header_print_stream_server(const struct print *print, const struct model_me
 
 void header_print_stream_client(const struct print *print, const struct model_method *method)
 {
-	print_template(print, "\nstruct $c_client;\n"
+	print_template(print, "struct $c_client;\n"
 			      "struct $c_client_events {\n"
 			      "\tint (*message)(struct $c_client *stream,\n"
 			      "\t\tconst $o *message);\n");

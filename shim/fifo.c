@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Opening containerd's FIFOs, and the strings that name them.
+ * Opening containerd's FIFOs.
  *
  * One look-up a stream: an O_PATH descriptor holds the inode, and both ends are opened through its
  * name in /proc, so that they are the same FIFO even if the name is unlinked or made anew
@@ -15,49 +15,14 @@
  */
 #include "shim/fifo.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <strings.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #define WAIT_STEP_NANOSECONDS (10 * 1000 * 1000)
-
-/* The length of a URI's scheme with its colon; 0: a plain path. */
-static size_t scheme_length(const char *uri)
-{
-	size_t n = 0;
-
-	if (!isalpha((unsigned char)*uri))
-		return 0;
-	while (isalnum((unsigned char)uri[n]) || (uri[n] && strchr("+-.", uri[n])))
-		n++;
-	return uri[n] == ':' ? n + 1 : 0;
-}
-
-static const char *without_scheme(const char *uri)
-{
-	return strncasecmp(uri, "fifo://", 7) == 0 ? uri + 7 : uri;
-}
-
-int fifo_paths(const char *input, const char *output, const char *error,
-	       struct fifo_paths *ret_paths, struct failure *ret_failure)
-{
-	size_t length = scheme_length(output);
-
-	if (length > 0 && strncasecmp(output, "fifo:", length) != 0)
-		return failure_set(ret_failure, "unknown STDIO scheme %.*s", (int)length - 1,
-				   output);
-	ret_paths->path[FIFO_STDIN] = without_scheme(input);
-	ret_paths->path[FIFO_STDOUT] = without_scheme(output);
-	ret_paths->path[FIFO_STDERR] = without_scheme(error);
-	return 0;
-}
 
 static uint64_t milliseconds(void)
 {
@@ -65,6 +30,11 @@ static uint64_t milliseconds(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+uint64_t fifo_deadline(void)
+{
+	return milliseconds() + FIFO_WAIT_SECONDS * 1000u;
 }
 
 static int open_end(const char *name, int flags)
@@ -75,25 +45,24 @@ static int open_end(const char *name, int flags)
 }
 
 /* No wake-up comes from the kernel when a reader opens a FIFO: it is asked again and again. */
-static int open_writer(const char *name)
+static int open_writer(const char *name, uint64_t deadline)
 {
 	static const struct timespec step = {.tv_nsec = WAIT_STEP_NANOSECONDS};
-	uint64_t end = milliseconds() + FIFO_WAIT_SECONDS * 1000u;
-	int fd;
 
 	for (;;) {
-		fd = open_end(name, O_WRONLY);
-		if (fd != -ENXIO || milliseconds() >= end)
+		int fd = open_end(name, O_WRONLY);
+		if (fd != -ENXIO || milliseconds() >= deadline)
 			return fd;
 		nanosleep(&step, NULL);
 	}
 }
 
-static int open_fifo(const char *name, enum fifo_stream stream, struct fifo_ends *ends)
+static int open_fifo(const char *name, enum fifo_stream stream, uint64_t deadline,
+		     struct fifo_ends *ends)
 {
 	bool input = stream == FIFO_STDIN;
 
-	ends->fd = input ? open_end(name, O_RDONLY) : open_writer(name);
+	ends->fd = input ? open_end(name, O_RDONLY) : open_writer(name, deadline);
 	if (ends->fd < 0)
 		return ends->fd;
 	ends->keeper = open_end(name, input ? O_WRONLY : O_RDONLY);
@@ -120,8 +89,8 @@ static int refuse(const char *path, const char *kind, int error, struct failure 
 			   path, failure_errno(error));
 }
 
-int fifo_open(const char *path, enum fifo_stream stream, struct fifo_ends *ret_ends,
-	      struct failure *ret_failure)
+int fifo_open(const char *path, enum fifo_stream stream, uint64_t deadline,
+	      struct fifo_ends *ret_ends, struct failure *ret_failure)
 {
 	struct fifo_ends ends = FIFO_ENDS_NULL;
 	int inode = open(path, O_PATH | O_CLOEXEC), r;
@@ -135,7 +104,7 @@ int fifo_open(const char *path, enum fifo_stream stream, struct fifo_ends *ret_e
 	r = fstat(inode, &status) < 0 ? -errno : 0;
 	if (r == 0 && S_ISFIFO(status.st_mode)) {
 		kind = stream == FIFO_STDIN ? "r/o fifo" : "w/o fifo";
-		r = open_fifo(name, stream, &ends);
+		r = open_fifo(name, stream, deadline, &ends);
 	} else if (r == 0) {
 		r = open_other(name, stream, &ends);
 	}

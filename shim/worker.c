@@ -12,7 +12,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,31 +20,25 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
-#include "proto/task.pb-c.h"
-#include "shim/config_json.h"
 #include "shim/failure.h"
-#include "shim/fifo.h"
 #include "shim/log.h"
 #include "shim/pair.h"
 #include "shim/unmount.h"
+#include "shim/worker_change.h"
 #include "shim/worker_create.h"
+#include "shim/worker_exec.h"
+#include "shim/worker_io.h"
+#include "shim/worker_process.h"
 #include "ttrpc/ttrpc.h"
 
-#define DEATH_WAIT_MS 10000 /* for a process that was sent SIGKILL */
-#define UNDO_SECONDS 10     /* for a runtime that may hang in remove as it did in create */
+#define UNDO_SECONDS 10         /* for a runtime that may hang in remove as it did in create */
+#define LOGGER_PATIENCE_MS 2000 /* from SIGTERM to SIGKILL */
 
 static int unimplemented(struct runtime_task *task)
 {
 	return runtime_fail(task, RUNTIME_UNIMPLEMENTED, "not implemented");
-}
-
-static int work_create(const struct job *job, struct runtime_task *task,
-		       struct report_message *message)
-{
-	return worker_create(job, task, message);
 }
 
 /*
@@ -57,20 +50,13 @@ static int input_open(const struct job *job, struct runtime_task *task,
 		      struct report_message *message)
 {
 	char path[PATH_MAX];
-	struct fifo_ends ends = FIFO_ENDS_NULL;
-	struct failure failure;
 	if (job->payload_fd < 0)
 		return 0;
 	ssize_t size = pread(job->payload_fd, path, sizeof(path) - 1, 0);
 	if (size < 0)
 		return -errno;
 	path[size] = 0;
-	int result = fifo_open(path, FIFO_STDIN, &ends, &failure);
-	if (result == FAILURE_REFUSED)
-		return runtime_fail(task, RUNTIME_UNKNOWN, "%s", failure.text);
-	message->fds[ROLE_STDIN_SOURCE] = ends.fd;
-	message->fds[ROLE_STDIN_KEEPER] = ends.keeper;
-	return result;
+	return worker_io_input(task, message, path);
 }
 
 static int work_start(const struct job *job, struct runtime_task *task,
@@ -87,26 +73,16 @@ static int work_kill(const struct job *job, struct runtime_task *task,
 	return job->config->runtime->kill(task, (int)job->verb->signal, job->verb->all);
 }
 
-/* An exit has to be there before the report of the delete, so the process has to be dead by then. */
-static int process_end(int pidfd)
-{
-	struct pollfd dead = {.fd = pidfd, .events = POLLIN};
-	if (pidfd < 0 || poll(&dead, 1, 0) == 1)
-		return 0;
-	syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
-	return poll(&dead, 1, DEATH_WAIT_MS) == 1 ? 0 : -EBUSY;
-}
-
 static int work_delete(const struct job *job, struct runtime_task *task,
 		       struct report_message *message)
 {
 	struct failure failure;
 	(void)message;
-	/* the monitor passes 0 for one that has exited, and is the parent: the pid is still its own */
-	int pidfd = job->pid > 0 ? (int)syscall(SYS_pidfd_open, job->pid, 0) : -1;
+	int pidfd = worker_process_open(job->pid);
 	int result = job->config->runtime->remove(task, false);
+	/* an exit has to be there before the report of the delete, so the process has to be dead */
 	if (result == 0)
-		result = process_end(pidfd);
+		result = worker_process_end(pidfd);
 	if (result != 0)
 		return result;
 	result = unmount_tree("rootfs", NULL, &failure);
@@ -159,13 +135,43 @@ static int work_undo(const struct job *job, struct runtime_task *task,
 	return runtime_fail(task, RUNTIME_UNKNOWN, "the shim's worker ended without an answer");
 }
 
+static int work_end_logger(const struct job *job, struct runtime_task *task,
+			   struct report_message *message)
+{
+	(void)task;
+	(void)message;
+	return worker_process_end_gently(job->logger_pid, LOGGER_PATIENCE_MS);
+}
+
 typedef int (*work_fn)(const struct job *job, struct runtime_task *task,
 		       struct report_message *message);
 
 /* What a runtime may leave out is asked for by the work itself: see unimplemented(). */
 static const work_fn works[VERB_MAX] = {
-	[VERB_CREATE] = work_create, [VERB_START] = work_start, [VERB_KILL] = work_kill,
-	[VERB_DELETE] = work_delete, [VERB_PIDS] = work_pids,
+	[VERB_CREATE] = worker_create,
+	[VERB_START] = work_start,
+	[VERB_KILL] = work_kill,
+	[VERB_DELETE] = work_delete,
+	[VERB_PIDS] = work_pids,
+	[VERB_EXEC] = worker_exec,
+	[VERB_RESTORE] = worker_restore,
+	[VERB_PAUSE] = worker_pause,
+	[VERB_RESUME] = worker_resume,
+	[VERB_UPDATE] = worker_update,
+	[VERB_CHECKPOINT] = worker_checkpoint,
+	[VERB_END_LOGGER] = work_end_logger,
+};
+
+/* What the runtime may want kept of a work. Create has written its state before it went on. */
+static const enum {
+	KEEP_NOTHING = 0,
+	KEEP_DESCRIPTORS,
+	KEEP_STATE
+} keeps[VERB_MAX] = {
+	[VERB_CREATE] = KEEP_DESCRIPTORS,
+	[VERB_START] = KEEP_STATE,
+	[VERB_EXEC] = KEEP_DESCRIPTORS,
+	[VERB_RESTORE] = KEEP_STATE,
 };
 
 static int task_init(struct runtime_task *task, const struct job *job)
@@ -204,19 +210,19 @@ static int task_init(struct runtime_task *task, const struct job *job)
 }
 
 /*
- * What the runtime wants kept; create has written its state already. A process that was started runs,
+ * What the runtime wants kept. A process that was started runs,
  * whatever becomes of the state: the client is not to hear that it does not.
  */
 static void task_keep(const struct job *job, const struct runtime_task *task,
 		      struct report_message *message)
 {
-	/* kill and pids run beside others: what they hold may be old */
-	if (job->verb->type != VERB_CREATE && job->verb->type != VERB_START)
+	/* what runs beside others may hold old ones */
+	if (keeps[job->verb->type] == KEEP_NOTHING)
 		return;
 	for (int i = 0; i < RUNTIME_KEEP_MAX; i++)
 		if (task->keep[i] != job->keep[i])
 			message->fds[ROLE_KEEP + i] = task->keep[i];
-	if (job->verb->type == VERB_CREATE)
+	if (keeps[job->verb->type] == KEEP_DESCRIPTORS)
 		return;
 	int result = state_write_runtime(job->bundle, task->state, task->state_size);
 	if (result < 0)

@@ -4,89 +4,34 @@
  *
  *   request    the payload, decoded; its id and bundle are those of the verb
  *   mounts     rootfs, in the request's order
- *   pipes      one for each stream that has a path; /dev/null for the others
+ *   streams    what the process gets as its standard input, output and error
  *   runtime    create; its state goes into the bundle
  *   FIFOs      containerd's ends of standard output and error, opened after the runtime's create as
  *              the stock shim does; that of standard input is opened by start, see worker.c
  *   report     the pid, whether the PID namespace is private, all ends that the server pumps
+ *
+ * From a checkpoint it is cut in two: create mounts and has the runtime remember; restore, in start's
+ * place, does the rest, and opens standard input as well.
  */
 #include "shim/worker_create.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#include "proto/task.pb-c.h"
 #include "shim/config_json.h"
-#include "shim/failure.h"
-#include "shim/fifo.h"
 #include "shim/mount.h"
 #include "shim/unmount.h"
+#include "shim/worker_io.h"
+#include "shim/worker_payload.h"
+#include "shim/worker_process.h"
 
 struct creation {
 	const struct job *job;
 	struct runtime_task *task;
 	struct report_message *message;
 	Containerd__Task__V2__CreateTaskRequest *request;
-	struct fifo_paths paths;
+	struct worker_io io;
 };
-
-static const enum report_role source_roles[] = {ROLE_STDIN_SOURCE, ROLE_STDOUT_SOURCE,
-						ROLE_STDERR_SOURCE};
-static const enum report_role sink_roles[] = {ROLE_STDIN_SINK, ROLE_STDOUT_SINK, ROLE_STDERR_SINK};
-static const enum report_role keeper_roles[] = {ROLE_STDIN_KEEPER, ROLE_STDOUT_KEEPER,
-						ROLE_STDERR_KEEPER};
-
-static int refuse(struct runtime_task *task, int result, const struct failure *failure)
-{
-	if (result == FAILURE_REFUSED)
-		return runtime_fail(task, RUNTIME_UNKNOWN, "%s", failure->text);
-	return result;
-}
-
-static bool same_folder(const char *one, const char *other)
-{
-	struct stat a, b;
-	return stat(one, &a) == 0 && stat(other, &b) == 0 && a.st_dev == b.st_dev &&
-	       a.st_ino == b.st_ino;
-}
-
-static int request_read(struct creation *creation)
-{
-	const struct job *job = creation->job;
-	struct stat file;
-	void *bytes = NULL;
-
-	if (fstat(job->payload_fd, &file) < 0)
-		return -errno;
-	if (file.st_size > 0)
-		bytes = mmap(NULL, (size_t)file.st_size, PROT_READ, MAP_PRIVATE, job->payload_fd,
-			     0);
-	if (bytes == MAP_FAILED)
-		return -errno;
-	Containerd__Task__V2__CreateTaskRequest *request =
-		containerd__task__v2__create_task_request__unpack(NULL, (size_t)file.st_size,
-								  bytes);
-	if (!request)
-		return -EBADMSG;
-	if (strcmp(request->id, job->verb->id) != 0)
-		return -EBADMSG;
-	if (!same_folder(request->bundle, job->bundle))
-		return runtime_fail(creation->task, RUNTIME_INVALID_ARGUMENT,
-				    "bundle %s is not %s: invalid argument", request->bundle,
-				    job->bundle);
-	creation->request = request;
-	if (request->options && request->options->value.len > 0) {
-		creation->task->options.type_url = request->options->type_url;
-		creation->task->options.value = request->options->value.data;
-		creation->task->options.size = request->options->value.len;
-	}
-	return 0;
-}
 
 static int rootfs_mount(struct creation *creation)
 {
@@ -105,87 +50,15 @@ static int rootfs_mount(struct creation *creation)
 	}
 	int result = mount_all("rootfs", entries, request->n_rootfs, &failure);
 	free(entries);
-	return refuse(creation->task, result, &failure);
+	return worker_refuse(creation->task, result, &failure);
 }
 
-static int fd_nonblock(int fd)
-{
-	int flags = fcntl(fd, F_GETFL);
-	return flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 ? -errno : 0;
-}
-
-/* The container's end blocks, as a program expects; ours is another open file and does not. */
-static int pipe_make(struct creation *creation, enum fifo_stream stream)
-{
-	int ends[2];
-	if (!creation->paths.path[stream][0]) {
-		creation->task->stdio[stream] = open("/dev/null", O_RDWR | O_CLOEXEC);
-		return creation->task->stdio[stream] < 0 ? -errno : 0;
-	}
-	if (pipe2(ends, O_CLOEXEC) < 0)
-		return -errno;
-	bool input = stream == FIFO_STDIN;
-	int mine = input ? ends[1] : ends[0];
-	creation->task->stdio[stream] = input ? ends[0] : ends[1];
-	creation->message->fds[input ? sink_roles[stream] : source_roles[stream]] = mine;
-	return fd_nonblock(mine);
-}
-
-static int pipes_make(struct creation *creation)
+static int streams_open(struct creation *creation)
 {
 	const Containerd__Task__V2__CreateTaskRequest *request = creation->request;
-	struct failure failure;
-	int result = fifo_paths(request->stdin, request->stdout, request->stderr, &creation->paths,
-				&failure);
-	for (int stream = FIFO_STDIN; result == 0 && stream <= FIFO_STDERR; stream++)
-		result = pipe_make(creation, (enum fifo_stream)stream);
-	return refuse(creation->task, result, &failure);
-}
-
-/*
- * Whether the runtime named a process that it made: the monitor will send signals to it. The way up
- * from it ends at the monitor, to which orphans come. One that has ended already is the monitor's to
- * judge.
- */
-static bool pid_credible(pid_t pid)
-{
-	pid_t monitor = getppid(), parent = pid;
-	if (pid <= 1 || pid == monitor || pid == getpid())
-		return false;
-	while (parent > 1 && parent != monitor) {
-		if (process_parent(parent, &parent) == 0)
-			continue;
-		if (parent == pid)
-			return true;
-		parent = pid; /* one on the way has ended: its children have another parent now */
-	}
-	return parent == monitor;
-}
-
-static void pipes_close(struct creation *creation)
-{
-	for (int stream = 0; stream < 3; stream++) {
-		if (creation->task->stdio[stream] >= 0)
-			close(creation->task->stdio[stream]);
-		creation->task->stdio[stream] = -1;
-	}
-}
-
-static int fifos_open(struct creation *creation)
-{
-	for (int stream = FIFO_STDOUT; stream <= FIFO_STDERR; stream++) {
-		struct fifo_ends ends = FIFO_ENDS_NULL;
-		struct failure failure;
-		if (!creation->paths.path[stream][0])
-			continue;
-		int result = fifo_open(creation->paths.path[stream], (enum fifo_stream)stream,
-				       &ends, &failure);
-		if (result != 0)
-			return refuse(creation->task, result, &failure);
-		creation->message->fds[sink_roles[stream]] = ends.fd;
-		creation->message->fds[keeper_roles[stream]] = ends.keeper;
-	}
-	return 0;
+	const struct worker_io_request io = {{request->stdin, request->stdout, request->stderr},
+					     request->terminal};
+	return worker_io_open(&creation->io, creation->job, creation->task, creation->message, &io);
 }
 
 static bool pids_private(void)
@@ -206,41 +79,104 @@ static int creation_undo(struct creation *creation, bool runtime_ran, int error)
 
 	if (runtime_ran)
 		creation->job->config->runtime->remove(creation->task, true);
-	pipes_close(creation);
-	report_deinit(creation->message);
-	if (creation->request && creation->request->n_rootfs > 0)
+	if (creation->io.task)
+		worker_io_undo(&creation->io);
+	if (creation->request->n_rootfs > 0)
 		unmount_tree("rootfs", NULL, &failure);
 	*creation->task = kept;
 	return error;
 }
 
+static int process_create(struct creation *creation, bool *ret_ran)
+{
+	struct runtime_task *task = creation->task;
+	pid_t pid = 0;
+	int result = streams_open(creation);
+	if (result != 0)
+		return result;
+	*ret_ran = true;
+	result = creation->job->config->runtime->create(task, &pid);
+	if (result == 0)
+		result = worker_process_check(task, pid);
+	if (result != 0)
+		return result;
+	task->pid = creation->message->report.pid = pid;
+	result = state_write_runtime(creation->job->bundle, task->state, task->state_size);
+	return result == 0 ? worker_io_connect(&creation->io, false) : result;
+}
+
+static int checkpoint_remember(struct creation *creation, bool *ret_ran)
+{
+	const struct runtime *runtime = creation->job->config->runtime;
+	struct runtime_task *task = creation->task;
+	pid_t pid = 0;
+	if (!runtime->restore)
+		return runtime_fail(task, RUNTIME_UNIMPLEMENTED, "not implemented");
+	*ret_ran = true;
+	int result = runtime->create(task, &pid);
+	if (result == 0 && pid != 0)
+		result = runtime_fail(
+			task, RUNTIME_UNKNOWN,
+			"the runtime made process %d before its checkpoint is restored", pid);
+	if (result != 0)
+		return result;
+	return state_write_runtime(creation->job->bundle, task->state, task->state_size);
+}
+
 int worker_create(const struct job *job, struct runtime_task *task, struct report_message *message)
 {
 	struct creation creation = {.job = job, .task = task, .message = message};
-	pid_t pid = 0;
+	bool ran = false;
 
-	int result = request_read(&creation);
+	int result = worker_payload_create(job, task, &creation.request);
 	if (result == 0)
 		result = rootfs_mount(&creation);
 	if (result != 0)
 		return result;
-	result = pipes_make(&creation);
+	if (*task->checkpoint)
+		result = checkpoint_remember(&creation, &ran);
+	else
+		result = process_create(&creation, &ran);
 	if (result != 0)
-		return creation_undo(&creation, false, result);
-	result = job->config->runtime->create(task, &pid);
-	if (result == 0 && !pid_credible(pid))
-		result = runtime_fail(task, RUNTIME_UNKNOWN,
-				      "the runtime made no process with pid %d", pid);
-	if (result == 0) {
-		task->pid = pid;
-		pipes_close(&creation);
-		result = state_write_runtime(job->bundle, task->state, task->state_size);
-	}
-	if (result == 0)
-		result = fifos_open(&creation);
-	if (result != 0)
-		return creation_undo(&creation, true, result);
-	message->report.pid = pid;
+		return creation_undo(&creation, ran, result);
 	message->report.flags = pids_private() ? REPORT_PRIVATE_PIDS : 0;
+	return 0;
+}
+
+/* The container stays, as create left it; of its process nothing does. */
+static int restoration_undo(struct creation *creation, int pidfd, int error)
+{
+	struct runtime_task kept = *creation->task;
+	worker_process_end(pidfd);
+	worker_io_undo(&creation->io);
+	creation->message->report.pid = 0;
+	*creation->task = kept;
+	return error;
+}
+
+int worker_restore(const struct job *job, struct runtime_task *task, struct report_message *message)
+{
+	struct creation creation = {.job = job, .task = task, .message = message};
+	pid_t pid = 0;
+
+	int result = worker_payload_create(job, task, &creation.request);
+	if (result == 0 && !*task->checkpoint)
+		result = -EBADMSG;
+	if (result != 0)
+		return result;
+	if (!job->config->runtime->restore)
+		return runtime_fail(task, RUNTIME_UNIMPLEMENTED, "not implemented");
+	result = streams_open(&creation);
+	if (result == 0)
+		result = job->config->runtime->restore(task, &pid);
+	if (result == 0)
+		result = worker_process_check(task, pid);
+	if (result != 0)
+		return restoration_undo(&creation, -1, result);
+	int pidfd = worker_process_open(pid);
+	task->pid = message->report.pid = pid;
+	result = worker_io_connect(&creation.io, true);
+	if (result != 0)
+		return restoration_undo(&creation, pidfd, result);
 	return 0;
 }

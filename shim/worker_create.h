@@ -4,7 +4,9 @@
 
 #include "shim/pair.h"
 
-/* The create of worker.c. Returns what a function of struct runtime returns; fills in the report. */
+/* Works of worker.c. They return what a function of struct runtime returns; fill in the report. */
 int worker_create(const struct job *job, struct runtime_task *task, struct report_message *message);
+int worker_restore(const struct job *job, struct runtime_task *task,
+		   struct report_message *message);
 
 #endif

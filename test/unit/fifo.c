@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * containerd's FIFOs with real ones: who waits for whom, what a keeper keeps, and what the strings of
- * a request mean.
+ * containerd's FIFOs with real ones: who waits for whom, and what a keeper keeps.
  */
 #include "shim/fifo.h"
 
@@ -66,7 +65,7 @@ static pid_t begin_writer(enum fifo_stream stream)
 	pid_t child = fork();
 
 	if (child == 0) {
-		ASSERT_EQ(fifo_open("fifo", stream, &ends, &failure), 0);
+		ASSERT_EQ(fifo_open("fifo", stream, fifo_deadline(), &ends, &failure), 0);
 		ASSERT_EQ(write(ends.fd, "late", 4), 4);
 		_exit(0);
 	}
@@ -74,36 +73,6 @@ static pid_t begin_writer(enum fifo_stream stream)
 	while (!has_open(child, &file))
 		nanosleep(&moment, NULL);
 	return child;
-}
-
-TEST(paths)
-{
-	struct fifo_paths paths;
-
-	ASSERT_EQ(fifo_paths("/in", "/out", "", &paths, &failure), 0);
-	ASSERT_STR(paths.path[FIFO_STDIN], "/in");
-	ASSERT_STR(paths.path[FIFO_STDOUT], "/out");
-	ASSERT_STR(paths.path[FIFO_STDERR], "");
-	ASSERT_EQ(fifo_paths("", "fifo:///run/out", "fifo:///run/err", &paths, &failure), 0);
-	ASSERT_STR(paths.path[FIFO_STDIN], "");
-	ASSERT_STR(paths.path[FIFO_STDOUT], "/run/out");
-	ASSERT_STR(paths.path[FIFO_STDERR], "/run/err");
-	/* A colon alone makes no scheme. */
-	ASSERT_EQ(fifo_paths("", "/a:b", "", &paths, &failure), 0);
-	ASSERT_STR(paths.path[FIFO_STDOUT], "/a:b");
-}
-
-TEST(unknown_scheme)
-{
-	struct fifo_paths paths = {{"a", "b", "c"}};
-
-	ASSERT_EQ(fifo_paths("", "pipe:///x", "", &paths, &failure), FAILURE_REFUSED);
-	ASSERT_STR(failure.text, "unknown STDIO scheme pipe");
-	ASSERT_EQ(fifo_paths("", "fifoo:///x", "", &paths, &failure), FAILURE_REFUSED);
-	ASSERT_STR(failure.text, "unknown STDIO scheme fifoo");
-	ASSERT_STR(paths.path[1], "b");
-	/* Only that of standard output counts. */
-	ASSERT_EQ(fifo_paths("", "/out", "pipe:///x", &paths, &failure), 0);
 }
 
 TEST(output_with_a_reader)
@@ -115,7 +84,7 @@ TEST(output_with_a_reader)
 	enter_folder();
 	ASSERT_EQ(mkfifo("fifo", 0600), 0);
 	reader = open("fifo", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-	ASSERT_EQ(fifo_open("fifo", FIFO_STDOUT, &ends, &failure), 0);
+	ASSERT_EQ(fifo_open("fifo", FIFO_STDOUT, fifo_deadline(), &ends, &failure), 0);
 	ASSERT(close_on_exec(ends.fd) && close_on_exec(ends.keeper));
 	ASSERT(fcntl(ends.fd, F_GETFL) & O_NONBLOCK);
 	ASSERT_EQ(fcntl(ends.fd, F_GETFL) & O_ACCMODE, O_WRONLY);
@@ -159,7 +128,7 @@ TEST(input_needs_nobody)
 
 	enter_folder();
 	ASSERT_EQ(mkfifo("fifo", 0600), 0);
-	ASSERT_EQ(fifo_open("fifo", FIFO_STDIN, &ends, &failure), 0);
+	ASSERT_EQ(fifo_open("fifo", FIFO_STDIN, fifo_deadline(), &ends, &failure), 0);
 	ASSERT_EQ(fcntl(ends.fd, F_GETFL) & O_ACCMODE, O_RDONLY);
 	writer = open("fifo", O_WRONLY | O_NONBLOCK | O_CLOEXEC);
 	ASSERT_EQ(write(writer, "in", 2), 2);
@@ -185,7 +154,7 @@ TEST(file_is_appended_to)
 	fd = open("file", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
 	ASSERT_EQ(write(fd, "old", 3), 3);
 	close(fd);
-	ASSERT_EQ(fifo_open("file", FIFO_STDOUT, &ends, &failure), 0);
+	ASSERT_EQ(fifo_open("file", FIFO_STDOUT, fifo_deadline(), &ends, &failure), 0);
 	ASSERT_EQ(ends.keeper, -1);
 	ASSERT_EQ(write(ends.fd, "new", 3), 3);
 	fifo_close(&ends);
@@ -199,7 +168,8 @@ TEST(missing_is_refused_and_not_made)
 	struct fifo_ends ends = FIFO_ENDS_NULL;
 
 	enter_folder();
-	ASSERT_EQ(fifo_open("fifo", FIFO_STDOUT, &ends, &failure), FAILURE_REFUSED);
+	ASSERT_EQ(fifo_open("fifo", FIFO_STDOUT, fifo_deadline(), &ends, &failure),
+		  FAILURE_REFUSED);
 	ASSERT_STR(failure.text,
 		   "failed to start io pipe copy: unable to copy pipes: containerd-shim: opening "
 		   "file \"fifo\" failed: open fifo: no such file or directory");

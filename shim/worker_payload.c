@@ -124,7 +124,7 @@ int worker_payload_update(const struct job *job, struct runtime_task *task)
 	const Containerd__Task__V2__UpdateTaskRequest *request = (void *)message;
 	if (strcmp(request->id, job->verb->id) != 0)
 		return -EBADMSG;
-	return take_json(task, "update's resources", request->resources);
+	return take_json(task, "update spec", request->resources);
 }
 
 int worker_payload_checkpoint(const struct job *job, struct runtime_task *task)

@@ -136,10 +136,34 @@ struct container *container_new(struct server *server, const char *id, const cha
 	container->server = server;
 	container->bundle = string_put(&strings, bundle);
 	process_init(&container->init, container, paths, strings);
+	container->oom = OOM_NULL;
 	container->next = server->containers;
 	server->containers = container;
 	server->n_containers++;
 	return container;
+}
+
+static void oom_killed(struct oom *oom, uint64_t n, void *userdata)
+{
+	struct container *container = userdata;
+	Containerd__Events__TaskOOM event = CONTAINERD__EVENTS__TASK_OOM__INIT;
+	(void)oom;
+	(void)n;
+	event.container_id = container->id;
+	api_publisher_publish(&container->server->publisher, "/tasks/oom", &event.base);
+}
+
+void container_take_oom(struct container *container, struct report_message *message)
+{
+	int *event = &message->fds[ROLE_OOM_EVENT], *file = &message->fds[ROLE_OOM_FILE];
+	if (*file < 0)
+		return;
+	int result = oom_start(&container->oom, &container->server->loop, *event, *file, oom_killed,
+			       container);
+	*event = *file = -1;
+	if (result < 0 && result != -ENODEV)
+		log_write(SHIM_LOG_WARNING, container->id, "OOM kills will not be told: %s",
+			  strerror(-result));
 }
 
 static void process_end(struct process *process)
@@ -158,6 +182,7 @@ void container_free(struct container *container)
 	*link = container->next;
 	container->server->n_containers--;
 	ttrpc_timer_clear(&container->patience);
+	oom_stop(&container->oom);
 	while (container->execs)
 		process_free(container->execs);
 	operation_forget(&container->init);
@@ -294,6 +319,7 @@ void process_exec_over(struct process *process)
 	if (!container->init.exiting || execs_run(container))
 		return;
 	ttrpc_timer_clear(&container->patience);
+	oom_stop(&container->oom);
 	process_show_exit(&container->init);
 }
 
@@ -366,6 +392,8 @@ static void init_exited(struct process *init)
 
 void process_exited(struct process *process, const struct report *report)
 {
+	/* the reason comes before the exit */
+	oom_check(&process->container->oom);
 	process->exit_status = report->exit_status;
 	process->exited_at = report->exited_at;
 	process->exited_at_nanos = report->exited_at_nanos;

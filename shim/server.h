@@ -22,6 +22,7 @@
 
 #include "api/publisher.h"
 #include "shim/message.h"
+#include "shim/oom.h"
 #include "shim/stream.h"
 #include "ttrpc/loop.h"
 #include "ttrpc/ttrpc.h"
@@ -102,6 +103,7 @@ struct container {
 	struct server *server;
 	struct process init;
 	struct process *execs;
+	struct oom oom;
 	struct ttrpc_timer patience; /* its init has ended, and the start of an exec may hang */
 	bool cancelling;             /* the monitor was asked to end its create */
 	bool doomed;                 /* its create will fail: nobody counts on it any more */
@@ -210,6 +212,7 @@ void operation_cancel(struct process *process);
 int operation_report(struct server *server, struct report_message *message);
 
 /* process.c */
+void container_take_oom(struct container *container, struct report_message *message);
 struct container *server_container(struct server *server, const char *id);
 struct container *container_new(struct server *server, const char *id, const char *bundle,
 				const char *const paths[static 3]);

@@ -84,6 +84,7 @@ static void created(struct operation *operation, struct report_message *message)
 	if (result < 0)
 		log_write(SHIM_LOG_ERROR, process->container->id,
 			  "standard output is not served: %s", strerror(-result));
+	container_take_oom(process->container, message);
 	event_publish(operation, (uint32_t)process->pid);
 
 	Containerd__Task__V2__CreateTaskResponse response =

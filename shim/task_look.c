@@ -215,5 +215,13 @@ int task_stats(struct ttrpc_call *call, const Containerd__Task__V2__StatsRequest
 	static const struct operation_kind kind = {
 		.verb = VERB_STATS, .request = REQUEST_NONE, .done = stats_done};
 	struct process *process = task_process(call, request->id, "");
-	return process ? task_submit(call, process, &kind, NULL, 0) : 0;
+	if (!process)
+		return 0;
+	struct operation *operation = task_operation(call, process, &kind);
+	if (!operation)
+		return -ENOMEM;
+	uint64_t kills = oom_kills(&process->container->oom);
+	operation->verb.oom_kills = kills < UINT32_MAX ? (uint32_t)kills : UINT32_MAX;
+	operation_submit(operation);
+	return 0;
 }

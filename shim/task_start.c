@@ -47,6 +47,7 @@ static void started(struct operation *operation, struct report_message *message)
 	process->state = PROCESS_RUNNING;
 	process->started = true;
 	streams_take(process, message, made);
+	container_take_oom(process->container, message);
 	publish_start(process);
 	if (process->payload >= 0)
 		close(process->payload);

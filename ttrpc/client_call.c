@@ -397,8 +397,8 @@ int ttrpc_client_call_typed(struct ttrpc_client *client, const struct ttrpc_serv
 
 	if (!client->loop)
 		return -EINVAL;
-	error = client_call_start(client, service, method, options, request, false, NULL, userdata,
-				  &call);
+	error = client_call_start(client, service, method, options, request, arena_unpack, NULL,
+				  userdata, &call);
 	if (error < 0)
 		return error;
 	call->complete = complete;

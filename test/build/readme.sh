@@ -96,8 +96,8 @@ differ() {
 }
 
 verbs() {
-	differ verb "$(grep -oE '^	\[VERB_[A-Z]*\]' "$TOP/shim/verbs.c" | tr -d '\t[]')" \
-		"$(sed -n 's/^| `\(VERB_[A-Z]*\)` .*/\1/p' "$README")"
+	differ verb "$(grep -oE '^	\[VERB_[A-Z_]*\]' "$TOP/shim/verbs.c" | tr -d '\t[]')" \
+		"$(grep '^| `VERB_' "$README" | cut -d'|' -f2 | grep -oE 'VERB_[A-Z_]*')"
 }
 
 # The methods that have no handler, spelled as the schema does.

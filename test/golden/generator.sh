@@ -121,8 +121,8 @@ optional() {
 	hold "$out/optional.ttrpc.c" "$here/optional/optional.c.expected"
 	if protoc "-I$here/optional" "--c_out=$out" "$here/optional/optional.proto" 2>"$scratch/err"; then
 		compiles optional
-	else
-		hold "$scratch/err" "$here/optional/refused.err"
+	else # in protoc's own words
+		grep -q 'protoc-gen-c .*optional' "$scratch/err" || echo "refused for something else; "
 	fi
 }
 
@@ -167,6 +167,15 @@ garbage() {
 	grep -q '^protoc-gen-ttrpc-c: ' "$scratch/err" || echo "does not say why; "
 }
 
+# Run by hand, it says how it is run.
+usage() {
+	"$plugin" --help >"$scratch/help" || echo "--help fails; "
+	grep -q -e '--ttrpc-c_opt=prefix=' "$scratch/help" || echo "--help is silent; "
+	"$plugin" extra </dev/null >"$scratch/response" 2>"$scratch/err" && echo "takes arguments; "
+	cmp -s "$scratch/help" "$scratch/err" || echo "arguments are not answered with the usage; "
+	[ ! -s "$scratch/response" ] || echo "writes a response; "
+}
+
 out=$scratch/out
 mkdir "$out"
 protoc-c "-I$here" "--c_out=$out" "$here"/[!e]*.proto || report protoc-c "fails"
@@ -184,5 +193,6 @@ done
 report several "$(several)"
 report optional "$(optional)"
 report reserved "$(reserved)"
+report usage "$(usage)"
 report garbage "$(garbage)"
 exit "$failed"

@@ -31,6 +31,7 @@
 #include "shim/worker_exec.h"
 #include "shim/worker_io.h"
 #include "shim/worker_process.h"
+#include "shim/worker_stats.h"
 #include "ttrpc/ttrpc.h"
 
 #define UNDO_SECONDS 10         /* for a runtime that may hang in remove as it did in create */
@@ -159,6 +160,7 @@ static const work_fn works[VERB_MAX] = {
 	[VERB_RESUME] = worker_resume,
 	[VERB_UPDATE] = worker_update,
 	[VERB_CHECKPOINT] = worker_checkpoint,
+	[VERB_STATS] = worker_stats,
 	[VERB_END_LOGGER] = work_end_logger,
 };
 

@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What both kinds of metrics need: see metrics.h. The files are read one after the other into one
+ * buffer; what of them goes into the answer is copied to the arena, whose first bytes are the buffer of
+ * metrics_answer(), so that an ordinary answer allocates three times.
+ */
+#include "shim/metrics.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "proto/task.pb-c.h"
+#include "shim/metrics_text.h"
+#include "ttrpc/ttrpc.h"
+
+#define TEXT_ROOM 16384  /* bytes of a file; it grows. memory.stat has some 2000 */
+#define ARENA_ROOM 16384 /* bytes of an answer; more come from the heap */
+#define ENVELOPE 64      /* what the transport puts around a response, and more */
+
+int metrics_folder_open(struct metrics *metrics, enum metrics_controller controller)
+{
+	const char *path = metrics->paths->folders[controller];
+	if (!path)
+		return -1;
+	path += strspn(path, "/");
+	return openat(metrics->root, *path ? path : ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+}
+
+static bool text_grow(struct metrics *metrics)
+{
+	size_t room = metrics->room ? metrics->room * 2 : TEXT_ROOM;
+	char *text = room <= METRICS_TEXT_MAX ? realloc(metrics->text, room) : NULL;
+	if (!text)
+		return false;
+	metrics->text = text;
+	metrics->room = room;
+	return true;
+}
+
+/*
+ * pieces: the kernel gives what is in the file some kilobytes at a time. It makes the file of a cgroup
+ * in one piece: a read that did not fill the buffer was the last.
+ */
+static bool text_read(struct metrics *metrics, int fd, bool pieces)
+{
+	size_t done = 0;
+	ssize_t n;
+	do {
+		if (done + 1 >= metrics->room && !text_grow(metrics))
+			return false;
+		n = read(fd, metrics->text + done, metrics->room - 1 - done);
+		done += n > 0 ? (size_t)n : 0;
+	} while (n > 0 && (pieces || done + 1 == metrics->room));
+	metrics->text[done] = 0;
+	return n >= 0;
+}
+
+static const char *whole_read(struct metrics *metrics, int folder, const char *name, bool pieces)
+{
+	int fd = folder < 0 ? -1 : openat(folder, name, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return NULL;
+	bool whole = text_read(metrics, fd, pieces);
+	close(fd);
+	return whole ? metrics->text : NULL;
+}
+
+const char *metrics_file_read(struct metrics *metrics, int folder, const char *name)
+{
+	return whole_read(metrics, folder, name, false);
+}
+
+const char *metrics_list_read(struct metrics *metrics, const char *path)
+{
+	return whole_read(metrics, metrics->root, path, true);
+}
+
+bool metrics_number_read(struct metrics *metrics, int folder, const char *name,
+			 uint64_t *ret_number)
+{
+	const char *text = metrics_file_read(metrics, folder, name);
+	return text && metrics_number_take(&text, ret_number);
+}
+
+void *metrics_alloc(struct metrics *metrics, size_t size)
+{
+	void *memory = arena_alloc(metrics->arena, size);
+	return memory ? memset(memory, 0, size) : NULL;
+}
+
+char *metrics_string(struct metrics *metrics, const char *text, size_t length)
+{
+	char *copy = metrics_alloc(metrics, length + 1);
+	return copy ? (char *)memcpy(copy, text, length)
+		    : (char *)(uintptr_t)protobuf_c_empty_string;
+}
+
+/* "hugepages-2048kB" */
+static bool page_size_name(const char *name, char ret_text[static METRICS_PAGE_SIZE_TEXT])
+{
+	static const char prefix[] = "hugepages-";
+	char *end;
+	if (strncmp(name, prefix, sizeof(prefix) - 1) != 0)
+		return false;
+	unsigned long size = strtoul(name + sizeof(prefix) - 1, &end, 10);
+	if (size == 0 || strcmp(end, "kB") != 0)
+		return false;
+	const char *unit = size >= 1 << 20 ? "GB" : size >= 1 << 10 ? "MB" : "KB";
+	size >>= size >= 1 << 20 ? 20 : size >= 1 << 10 ? 10 : 0;
+	snprintf(ret_text, METRICS_PAGE_SIZE_TEXT, "%lu%s", size, unit);
+	return true;
+}
+
+size_t metrics_page_sizes(struct metrics *metrics,
+			  char ret_sizes[static METRICS_PAGE_SIZES_MAX][METRICS_PAGE_SIZE_TEXT])
+{
+	size_t n = 0;
+	struct dirent *entry;
+	int fd = openat(metrics->root, "sys/kernel/mm/hugepages",
+			O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *folder = fd < 0 ? NULL : fdopendir(fd);
+	while (folder && n < METRICS_PAGE_SIZES_MAX && (entry = readdir(folder)))
+		n += page_size_name(entry->d_name, ret_sizes[n]);
+	if (folder)
+		closedir(folder);
+	return n;
+}
+
+/* A device may have one of the two, or "max". */
+static uint32_t rdma_narrow(uint64_t number)
+{
+	return number > UINT32_MAX ? UINT32_MAX : (uint32_t)number;
+}
+
+size_t metrics_rdma_read(struct metrics *metrics, int folder, const char *name,
+			 struct metrics_rdma **ret_entries)
+{
+	struct pair {
+		uint64_t handles, objects;
+	};
+	static const struct metrics_key keys[] = {
+		METRICS_KEY_AS(struct pair, "hca_handle", handles),
+		METRICS_KEY_AS(struct pair, "hca_object", objects)};
+	const char *at = metrics_file_read(metrics, folder, name);
+	if (!at || !*at)
+		return 0;
+	struct metrics_rdma *entries =
+		metrics_alloc(metrics, metrics_lines_count(at) * sizeof(*entries));
+	size_t n = 0;
+	for (; entries && *at; metrics_line_skip(&at)) {
+		struct pair pair = {0};
+		size_t length = strcspn(at, " \n");
+		const char *device = at;
+		at += length;
+		if (length == 0 || metrics_pairs_take(&at, keys, 2, &pair) == 0)
+			continue;
+		entries[n++] = (struct metrics_rdma){
+			.device = metrics_string(metrics, device, length),
+			.handles = rdma_narrow(pair.handles),
+			.objects = rdma_narrow(pair.objects),
+		};
+	}
+	*ret_entries = entries;
+	return n;
+}
+
+int metrics_wrap(const char *type_url, const void *value, size_t size, uint8_t **ret_bytes,
+		 size_t *ret_size)
+{
+	Google__Protobuf__Any any = GOOGLE__PROTOBUF__ANY__INIT;
+	Containerd__Task__V2__StatsResponse response = CONTAINERD__TASK__V2__STATS_RESPONSE__INIT;
+
+	any.type_url = (char *)(uintptr_t)type_url;
+	any.value.data = (uint8_t *)(uintptr_t)value;
+	any.value.len = size;
+	response.stats = &any;
+	size_t packed = protobuf_c_message_get_packed_size(&response.base);
+	if (packed > TTRPC_MESSAGE_MAX - ENVELOPE)
+		return -EMSGSIZE;
+	uint8_t *bytes = malloc(packed + 1);
+	if (!bytes)
+		return -ENOMEM;
+	*ret_size = protobuf_c_message_pack(&response.base, bytes);
+	*ret_bytes = bytes;
+	return 0;
+}
+
+static int answer_pack(const ProtobufCMessage *message, uint8_t **ret_bytes, size_t *ret_size)
+{
+	size_t size = protobuf_c_message_get_packed_size(message);
+	uint8_t *bytes = malloc(size + 1);
+	if (!bytes)
+		return -ENOMEM;
+	protobuf_c_message_pack(message, bytes);
+	int result = metrics_wrap(message->descriptor->name, bytes, size, ret_bytes, ret_size);
+	free(bytes);
+	return result;
+}
+
+int metrics_answer(int root, const struct metrics_paths *paths, uint64_t oom_kills,
+		   uint8_t **ret_bytes, size_t *ret_size)
+{
+	_Alignas(max_align_t) uint8_t first[ARENA_ROOM];
+	struct arena arena;
+	struct metrics metrics = {
+		.paths = paths, .oom_kills = oom_kills, .root = root, .arena = &arena};
+
+	arena_init(&arena, first, sizeof(first), METRICS_MAX);
+	ProtobufCMessage *message = paths->folders[METRICS_UNIFIED] ? metrics_v2_read(&metrics)
+								    : metrics_v1_read(&metrics);
+	int result =
+		!message || arena.exceeded ? -EMSGSIZE : answer_pack(message, ret_bytes, ret_size);
+	free(metrics.text);
+	arena_deinit(&arena);
+	return result;
+}

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SHIM_METRICS_H
+#define SHIM_METRICS_H
+/*
+ * In workers: what a container uses, as the answer of Stats, from the files of its cgroups. Each host
+ * has one kind of answer: io.containerd.cgroups.v2.Metrics where cgroup v2 is mounted alone, else
+ * io.containerd.cgroups.v1.Metrics. (A client takes the other kind for nonsense.)
+ *
+ * A file that is missing or cannot be read leaves zeros; so a container whose cgroups are gone has an
+ * answer of zeros. But for one number: how many of its processes were killed for want of memory, which
+ * clients ask for after the exit, is then what the server has counted.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "shim/metrics_paths.h"
+#include "ttrpc/arena.h"
+
+#define METRICS_TEXT_MAX (4u << 20) /* bytes of one file; a larger one counts as missing */
+#define METRICS_MAX (3u << 20)      /* bytes of the decoded answer; beyond: -EMSGSIZE */
+
+/* What the readers of the two kinds work with. */
+struct metrics {
+	const struct metrics_paths *paths;
+	uint64_t oom_kills;  /* as the server counted */
+	int root;            /* a folder that stands for "/" */
+	struct arena *arena; /* messages, lists and strings of the answer */
+	char *text;          /* of the file that was read last */
+	size_t room;
+};
+
+/*
+ * The packed containerd.task.v2.StatsResponse, to be freed. Returns 0, -ENOMEM or -EMSGSIZE. root: as
+ * in metrics_paths.h.
+ */
+int metrics_answer(int root, const struct metrics_paths *paths, uint64_t oom_kills,
+		   uint8_t **ret_bytes, size_t *ret_size);
+
+/* The same of metrics that somebody else made: a message of that type, packed. */
+int metrics_wrap(const char *type_url, const void *value, size_t size, uint8_t **ret_bytes,
+		 size_t *ret_size);
+
+/* ---- for the readers ---- */
+
+/* metrics_v1.c, metrics_v2.c: the message, in the arena; NULL: no memory. */
+ProtobufCMessage *metrics_v1_read(struct metrics *metrics);
+ProtobufCMessage *metrics_v2_read(struct metrics *metrics);
+
+/* A folder of a cgroup, to be closed. -1: the container has none, or it is gone. */
+int metrics_folder_open(struct metrics *metrics, enum metrics_controller controller);
+
+/* A whole file, until the next one is read. NULL: it cannot be read. folder may be -1. */
+const char *metrics_file_read(struct metrics *metrics, int folder, const char *name);
+
+/* The same of a file that is no cgroup's, as /proc/partitions; path is below root. */
+const char *metrics_list_read(struct metrics *metrics, const char *path);
+
+/* A file of one number. False: there is none, and the number is left alone. */
+bool metrics_number_read(struct metrics *metrics, int folder, const char *name,
+			 uint64_t *ret_number);
+
+/* Zeroed memory that lives as long as the answer. NULL: no memory, or too much of it
+ * for one answer; then there will be none. */
+void *metrics_alloc(struct metrics *metrics, size_t size);
+
+/* A copy of length bytes and a NUL; "" without memory. */
+char *metrics_string(struct metrics *metrics, const char *text, size_t length);
+
+/* The sizes of huge pages that the host has, in the kernel's spelling: "2MB", "1GB". Returns how many. */
+#define METRICS_PAGE_SIZES_MAX 16
+#define METRICS_PAGE_SIZE_TEXT 24
+size_t metrics_page_sizes(struct metrics *metrics,
+			  char ret_sizes[static METRICS_PAGE_SIZES_MAX][METRICS_PAGE_SIZE_TEXT]);
+
+/* A line of rdma.current or rdma.max, which are alike in both kinds; "max" is 2^32 - 1. */
+struct metrics_rdma {
+	char *device;
+	uint32_t handles, objects;
+};
+size_t metrics_rdma_read(struct metrics *metrics, int folder, const char *name,
+			 struct metrics_rdma **ret_entries);
+
+#endif

@@ -13,8 +13,9 @@
  */
 #include <stdbool.h>
 
-#include "shim/failure.h"
+#include "shim/console.h"
 #include "shim/fifo.h"
+#include "shim/logger.h"
 #include "shim/pair.h"
 
 /* As a request has it: paths or URIs, "" for none. */
@@ -28,6 +29,9 @@ struct worker_io {
 	struct runtime_task *task;
 	struct report_message *message;
 	struct worker_io_request request;
+	bool piped[3]; /* the server has a part in this stream */
+	struct console console;
+	struct logger logger; /* its outputs have been given away */
 };
 
 /* All three return what a function of struct runtime returns. */

@@ -23,6 +23,7 @@
 #include "shim/unmount.h"
 #include "shim/worker_io.h"
 #include "shim/worker_payload.h"
+#include "shim/worker_oom.h"
 #include "shim/worker_process.h"
 
 struct creation {
@@ -139,6 +140,8 @@ int worker_create(const struct job *job, struct runtime_task *task, struct repor
 		result = process_create(&creation, &ran);
 	if (result != 0)
 		return creation_undo(&creation, ran, result);
+	if (task->pid > 0)
+		worker_oom_open(job, task, task->pid, message);
 	message->report.flags = pids_private() ? REPORT_PRIVATE_PIDS : 0;
 	return 0;
 }
@@ -178,5 +181,6 @@ int worker_restore(const struct job *job, struct runtime_task *task, struct repo
 	result = worker_io_connect(&creation.io, true);
 	if (result != 0)
 		return restoration_undo(&creation, pidfd, result);
+	worker_oom_open(job, task, pid, message);
 	return 0;
 }

@@ -179,12 +179,37 @@ static void above_prepare(const struct runtime_task *task, int root,
 			 failure_errno(-result));
 }
 
+/* A container that was left in the shim's own group: what is killed there need not be its. */
+static bool group_shared(int root, bool unified, const struct metrics_paths *paths)
+{
+	enum metrics_controller memory = unified ? METRICS_UNIFIED : METRICS_MEMORY;
+	struct metrics_paths own;
+	if (metrics_paths_find(root, unified, getpid(), &own) < 0)
+		return false;
+	bool shared = own.folders[memory] && paths->folders[memory] &&
+		      strcmp(own.folders[memory], paths->folders[memory]) == 0;
+	metrics_paths_deinit(&own);
+	return shared;
+}
+
+static void watch(const struct runtime_task *task, int root, const struct metrics_paths *paths,
+		  struct report_message *message)
+{
+	above_prepare(task, root, paths);
+	int result = worker_oom_watch(root, paths, &message->fds[ROLE_OOM_EVENT],
+				      &message->fds[ROLE_OOM_FILE]);
+	if (result < 0)
+		shim_log(task, result == -ENOENT ? SHIM_LOG_DEBUG : SHIM_LOG_WARNING,
+			 "OOM kills are not watched: %s", failure_errno(-result));
+}
+
 void worker_oom_open(const struct job *job, const struct runtime_task *task, pid_t init,
 		     struct report_message *message)
 {
 	struct metrics_paths paths;
 	int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	int result = metrics_paths_find(root, metrics_unified(root), init, &paths);
+	bool unified = metrics_unified(root);
+	int result = metrics_paths_find(root, unified, init, &paths);
 	if (result < 0) {
 		shim_log(task, SHIM_LOG_WARNING, "the cgroups of process %d are not known: %s",
 			 init, failure_errno(-result));
@@ -195,12 +220,8 @@ void worker_oom_open(const struct job *job, const struct runtime_task *task, pid
 	if (result < 0)
 		shim_log(task, SHIM_LOG_WARNING, "the cgroups are not kept: %s",
 			 failure_errno(-result));
-	above_prepare(task, root, &paths);
-	result = worker_oom_watch(root, &paths, &message->fds[ROLE_OOM_EVENT],
-				  &message->fds[ROLE_OOM_FILE]);
-	if (result < 0)
-		shim_log(task, result == -ENOENT ? SHIM_LOG_DEBUG : SHIM_LOG_WARNING,
-			 "OOM kills are not watched: %s", failure_errno(-result));
+	if (!group_shared(root, unified, &paths))
+		watch(task, root, &paths, message);
 	metrics_paths_deinit(&paths);
 	close(root);
 }

@@ -19,6 +19,7 @@
 
 #include "shim/failure.h"
 #include "shim/file.h"
+#include "shim/worker_process.h"
 
 #define CONTROLLERS_SIZE 1024 /* bytes of cgroup.controllers; 15 names have some 100 */
 
@@ -192,6 +193,15 @@ static bool group_shared(int root, bool unified, const struct metrics_paths *pat
 	return shared;
 }
 
+static bool ended(pid_t pid)
+{
+	int pidfd = worker_process_open(pid);
+	bool yes = worker_process_wait(pidfd, 0);
+	if (pidfd >= 0)
+		close(pidfd);
+	return yes;
+}
+
 static void watch(const struct runtime_task *task, int root, const struct metrics_paths *paths,
 		  struct report_message *message)
 {
@@ -210,6 +220,15 @@ void worker_oom_open(const struct job *job, const struct runtime_task *task, pid
 	int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	bool unified = metrics_unified(root);
 	int result = metrics_paths_find(root, unified, init, &paths);
+	/* of one that has ended the kernel says that it is in the root group */
+	if (result == 0 && ended(init)) {
+		metrics_paths_deinit(&paths);
+		result = -ENOENT;
+	}
+	if (result == -ENOENT) {
+		close(root);
+		return;
+	}
 	if (result < 0) {
 		shim_log(task, SHIM_LOG_WARNING, "the cgroups of process %d are not known: %s",
 			 init, failure_errno(-result));

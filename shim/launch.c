@@ -134,6 +134,7 @@ static int signals_prepare(void)
 	sigaddset(&set, SIGCHLD);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGUSR1);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	/* the log's reader may go away; sockets are written with MSG_NOSIGNAL anyway */
 	signal(SIGPIPE, SIG_IGN);

@@ -142,8 +142,11 @@ static void signal_ready(struct ttrpc_watch *watch, uint32_t events)
 	struct server *server = container_of(watch, struct server, signal_watch);
 	struct signalfd_siginfo info;
 	(void)events;
-	if (read(server->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info) &&
-	    server->phase == SERVER_OPEN)
+	if (read(server->signal_fd, &info, sizeof(info)) != (ssize_t)sizeof(info))
+		return;
+	if (info.ssi_signo == SIGUSR1)
+		server_dump(server);
+	else if (server->phase == SERVER_OPEN)
 		server_close(server, NULL);
 }
 
@@ -194,6 +197,7 @@ static int signals_prepare(void)
 	sigemptyset(&set);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGUSR1);
 	sigprocmask(SIG_SETMASK, &set, NULL);
 	int fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	return fd < 0 ? -errno : fd;

@@ -10,6 +10,7 @@
  *   process.c     a process of a container: its states, exit, waiters
  *   process_io.c  its standard streams and its terminal
  *   tombstone.c   the answers of deletes that a client may ask for again
+ *   dump.c        all of this as lines in the log
  *
  * A container exists from the moment its Create is accepted; clients see it when the Create has
  * succeeded. It owns its processes: the init, which is a part of it, and the execs. An operation
@@ -180,6 +181,9 @@ struct server {
 /* server.c */
 int server_close(struct server *server, struct ttrpc_call *call); /* call: a Shutdown, or NULL */
 void server_update_idle(struct server *server); /* a container or connection came or went */
+
+/* dump.c */
+void server_dump(const struct server *server);
 
 /* task.c */
 int task_register(struct server *server);

@@ -327,3 +327,26 @@ TEST(log_that_is_full)
 	ASSERT(strstr(text, " dropped=3\n"));
 	pair_deinit(&pair);
 }
+
+/* SIGUSR1 to either of them: what the server knows, and nothing ends. */
+TEST(state_is_dumped_on_sigusr1)
+{
+	struct pair pair = {0};
+	char log[4096] = "";
+	size_t used = 0;
+
+	pair_init(&pair);
+	call_ok(&pair, "Create", "one");
+	ASSERT_EQ(kill(pair.monitor, SIGUSR1), 0);
+	while (!strstr(log, "process \\\"\\\" pid") && used < sizeof(log) - 1) {
+		ssize_t n = read(pair.log_fd, log + used, sizeof(log) - 1 - used);
+		if (n > 0)
+			used += (size_t)n;
+		else
+			usleep(1000);
+	}
+	ASSERT(strstr(log, "1 containers, 0 execs"));
+	ASSERT(strstr(log, " created, "));
+	call_ok(&pair, "State", "one");
+	pair_deinit(&pair);
+}

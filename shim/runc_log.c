@@ -13,6 +13,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "shim/file.h"
+
 off_t runc_log_size(const char *path)
 {
 	struct stat status;
@@ -94,4 +96,22 @@ int runc_log_last_error(const char *path, off_t from, struct failure *ret_messag
 	r = find_last_error(text, size, ret_message);
 	free(text);
 	return r;
+}
+
+void runc_log_move(const char *from, const char *to)
+{
+	int in = open(from, O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC);
+	int out = in < 0 ? -1
+			 : open(to, O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK | O_CLOEXEC, 0644);
+	char *text = NULL;
+	size_t size = 0;
+
+	if (out >= 0 && read_tail(in, 0, &text, &size) == 0)
+		file_write_all(out, text, size);
+	free(text);
+	if (in >= 0)
+		close(in);
+	if (out >= 0)
+		close(out);
+	unlink(from);
 }

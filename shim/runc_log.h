@@ -21,4 +21,10 @@ off_t runc_log_size(const char *path);
  */
 int runc_log_last_error(const char *path, off_t from, struct failure *ret_message);
 
+/*
+ * Appends the end of one log to another, in one piece, and removes it. It is for people to read: what
+ * can't be appended is lost.
+ */
+void runc_log_move(const char *from, const char *to);
+
 #endif

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The model is the decoded message, on the heap, each string of it too; one table says of every
- * option how the other forms call it. In the bytes kept for the next worker a version comes first:
- * a message with nothing but defaults has no bytes of its own, and "kept" must differ from "lost".
+ * option how the other forms call it.
+ *
+ * What is kept for the next worker: a version, the message's size, the message, and behind it what
+ * runc_options_keep_more() was given. A message with nothing but defaults has no bytes of its own, and
+ * "kept" must differ from "lost".
  */
 #include "shim/runc_options.h"
 
@@ -14,7 +17,8 @@
 #include "shim/file.h"
 #include "shim/runc_files.h"
 
-#define STATE_VERSION 1
+#define STATE_VERSION 2
+#define STATE_HEAD 3u /* bytes: the version, the message's size, low byte first */
 
 /* In the order of the message, which is also that of options.json. */
 const struct runc_option runc_option_table[] = {
@@ -173,13 +177,45 @@ int runc_options_keep(const Containerd__Runc__V1__Options *options, struct runti
 {
 	size_t size = containerd__runc__v1__options__get_packed_size(options);
 
-	if (size + 1 > sizeof(task->state))
+	if (size + STATE_HEAD > sizeof(task->state))
 		return failure_set(ret_failure, "runtime options are longer than %zu bytes",
-				   sizeof(task->state) - 1);
+				   sizeof(task->state) - STATE_HEAD);
 	task->state[0] = STATE_VERSION;
-	containerd__runc__v1__options__pack(options, task->state + 1);
-	task->state_size = size + 1;
+	task->state[1] = (unsigned char)(size & 0xff);
+	task->state[2] = (unsigned char)(size >> 8);
+	containerd__runc__v1__options__pack(options, task->state + STATE_HEAD);
+	task->state_size = size + STATE_HEAD;
 	return 0;
+}
+
+/* Where what is kept beside the options begins; 0: nothing is kept that this version knows. */
+static size_t state_message_end(const struct runtime_task *task)
+{
+	size_t end;
+
+	if (task->state_size < STATE_HEAD || task->state[0] != STATE_VERSION)
+		return 0;
+	end = STATE_HEAD + task->state[1] + ((size_t)task->state[2] << 8);
+	return end <= task->state_size ? end : 0;
+}
+
+void runc_options_keep_more(struct runtime_task *task, const char *text)
+{
+	size_t end = state_message_end(task), size = strlen(text) + 1;
+
+	if (end == 0 || size > sizeof(task->state) - end)
+		return;
+	memcpy(task->state + end, text, size);
+	task->state_size = end + size;
+}
+
+const char *runc_options_more(const struct runtime_task *task)
+{
+	size_t end = state_message_end(task);
+
+	if (end == 0 || end == task->state_size || task->state[task->state_size - 1])
+		return NULL;
+	return (const char *)task->state + end;
 }
 
 /* A container that the stock shim made, or whose shim was killed before it could keep anything. */
@@ -199,12 +235,15 @@ static int load_files(const char *folder, Containerd__Runc__V1__Options **ret_op
 int runc_options_load(const struct runtime_task *task, Containerd__Runc__V1__Options **ret_options,
 		      struct failure *ret_failure)
 {
+	size_t end;
+
 	if (task->state_size == 0)
 		return load_files(task->bundle, ret_options, ret_failure);
-	if (task->state[0] != STATE_VERSION)
+	end = state_message_end(task);
+	if (end == 0)
 		return failure_set(ret_failure, "kept runtime options are of unknown version %u",
 				   task->state[0]);
-	return unpack(task->state + 1, task->state_size - 1, ret_options, ret_failure);
+	return unpack(task->state + STATE_HEAD, end - STATE_HEAD, ret_options, ret_failure);
 }
 
 void runc_options_free(Containerd__Runc__V1__Options *options)

@@ -23,6 +23,13 @@ int runc_options_keep(const Containerd__Runc__V1__Options *options, struct runti
 int runc_options_load(const struct runtime_task *task, Containerd__Runc__V1__Options **ret_options,
 		      struct failure *ret_failure);
 
+/*
+ * One text beside the options in task->state, in the place of one that is there. It is not kept where
+ * there is no room. NULL: none is kept; else it lives as long as the task.
+ */
+void runc_options_keep_more(struct runtime_task *task, const char *text);
+const char *runc_options_more(const struct runtime_task *task);
+
 /* Writes the two files into the folder, anew. */
 int runc_options_write(const Containerd__Runc__V1__Options *options, const char *folder,
 		       struct failure *ret_failure);

@@ -195,12 +195,54 @@ TEST(kept_and_loaded)
 	/* Nothing but defaults is kept too: it is not the same as nothing kept. */
 	containerd__runc__v1__options__init(&message);
 	ASSERT_EQ(runc_options_keep(&message, &task, &failure), 0);
-	ASSERT_EQ(task.state_size, 1);
+	ASSERT_EQ(task.state_size, 3);
 	ASSERT_EQ(runc_options_load(&task, &options, &failure), 0);
 	ASSERT_STR(options->binary_name, "");
 	runc_options_free(options);
 	task.state[0] = 9;
 	ASSERT_EQ(runc_options_load(&task, &options, &failure), FAILURE_REFUSED);
+}
+
+TEST(text_beside_the_options)
+{
+	static struct runtime_task task;
+	options_message message = sample(), *options;
+	char text[RUNTIME_STATE_MAX];
+
+	task.bundle = "/no/such";
+	runc_options_keep_more(&task, "lost: there are no options");
+	ASSERT_EQ(task.state_size, 0);
+	ASSERT(!runc_options_more(&task));
+	ASSERT_EQ(runc_options_keep(&message, &task, &failure), 0);
+	ASSERT(!runc_options_more(&task));
+	runc_options_keep_more(&task, "/sys/fs/cgroup/one");
+	ASSERT_STR(runc_options_more(&task), "/sys/fs/cgroup/one");
+	runc_options_keep_more(&task, "/two");
+	ASSERT_STR(runc_options_more(&task), "/two");
+	memset(text, 'x', sizeof(text));
+	text[sizeof(text) - 1] = '\0';
+	runc_options_keep_more(&task, text);
+	ASSERT_STR(runc_options_more(&task), "/two");
+	ASSERT_EQ(runc_options_load(&task, &options, &failure), 0);
+	expect_sample(options);
+	runc_options_free(options);
+}
+
+/* What was kept may have been cut short with the bundle's disk full. */
+TEST(kept_and_cut)
+{
+	static struct runtime_task task;
+	options_message message = sample(), *options;
+	size_t whole;
+
+	task.bundle = "/no/such";
+	ASSERT_EQ(runc_options_keep(&message, &task, &failure), 0);
+	whole = task.state_size;
+	runc_options_keep_more(&task, "/one");
+	for (task.state_size--; task.state_size > whole; task.state_size--)
+		ASSERT(!runc_options_more(&task));
+	for (task.state_size--; task.state_size > 0; task.state_size--)
+		ASSERT_EQ(runc_options_load(&task, &options, &failure), FAILURE_REFUSED);
 }
 
 TEST(too_long_to_keep)
@@ -213,7 +255,7 @@ TEST(too_long_to_keep)
 	name[sizeof(name) - 1] = '\0';
 	message.binary_name = name;
 	ASSERT_EQ(runc_options_keep(&message, &task, &failure), FAILURE_REFUSED);
-	ASSERT_STR(failure.text, "runtime options are longer than 4095 bytes");
+	ASSERT_STR(failure.text, "runtime options are longer than 4093 bytes");
 	ASSERT_EQ(task.state_size, 0);
 }
 

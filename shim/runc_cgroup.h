@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SHIM_RUNC_CGROUP_H
+#define SHIM_RUNC_CGROUP_H
+/*
+ * The cgroup of a container that runc or crun made: what their `ps`, and `kill --all`, do by it. For
+ * workers; the paths are those of the cgroup file systems below /sys/fs/cgroup.
+ */
+#include <limits.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "shim/shim.h"
+
+/*
+ * Keeps, in task->state, in which cgroup a container's init waits, as long as it has not run anything
+ * of the user's that might move it. Nothing is kept of a container without a cgroup of its own.
+ */
+void runc_cgroup_keep(struct runtime_task *task, pid_t init);
+
+/* The folder of what was kept; NULL: only the runtime knows. */
+const char *runc_cgroup_folder(const struct runtime_task *task);
+
+/*
+ * The pids in the folder and all below it, at most max; none if it is gone. A negative errno: only
+ * the runtime can tell.
+ */
+int runc_cgroup_pids(const char *folder, pid_t *pids, size_t max, size_t *ret_n);
+
+/* Kills all of them at once. A negative errno: it did not, as without cgroup v2 or before 5.14. */
+int runc_cgroup_kill(const char *folder);
+
+/*
+ * The file that thaws what holds a container's init, in path; false: there is none. On cgroup v1 what
+ * is frozen does not die before it is thawed; on v2 it does, but runc takes the container for paused
+ * as long as its cgroup says so, and does not delete it.
+ */
+bool runc_cgroup_freezer(const struct runtime_task *task, char path[PATH_MAX]);
+void runc_cgroup_thaw(const char *path);
+
+#endif

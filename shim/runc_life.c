@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * From create to remove. Create keeps the options for the later calls, in the task's state and in the
+ * bundle; and, as long as the init waits in it, learns which cgroup is the container's.
+ *
+ * With a checkpoint nothing runs yet: restore takes start's place, and does what create left out.
+ */
+#include <errno.h>
+#include <jansson.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "shim/file.h"
+#include "shim/runc.h"
+#include "shim/runc_cgroup.h"
+#include "shim/runc_driver.h"
+
+static int create_prepare(struct runc_driver *driver, struct runtime_task *task)
+{
+	Containerd__Runc__V1__Options *options;
+	struct failure refused;
+	int r = runc_options_decode(&task->options, &options, &refused);
+
+	if (r == 0)
+		r = runc_options_keep(options, task, &refused);
+	if (r == FAILURE_REFUSED)
+		return runtime_fail(task, RUNTIME_INVALID_ARGUMENT, "%s", refused.text);
+	if (r == 0)
+		r = runc_driver_use(driver, task, options);
+	if (r != 0)
+		return r;
+	r = runc_options_write(options, task->bundle, &driver->refused);
+	return runc_driver_refuse(driver, RUNTIME_UNKNOWN, r);
+}
+
+int runc_create(struct runtime_task *task, pid_t *ret_pid)
+{
+	struct runc_driver driver;
+	pid_t pid = 0;
+	int r = create_prepare(&driver, task);
+
+	if (r != 0)
+		return r;
+	if (*task->checkpoint) {
+		*ret_pid = 0;
+		return 0;
+	}
+	runc_driver_add(&driver, "create", "--bundle", task->bundle, "--pid-file", driver.pid_file,
+			NULL);
+	if (*task->console_socket)
+		runc_driver_add(&driver, "--console-socket", task->console_socket, NULL);
+	if (driver.options->no_pivot_root)
+		runc_driver_add(&driver, "--no-pivot", NULL);
+	if (driver.options->no_new_keyring)
+		runc_driver_add(&driver, "--no-new-keyring", NULL);
+	runc_driver_add(&driver, task->id, NULL);
+	r = runc_driver_make(&driver, driver.pid_file, "OCI runtime create failed", &pid);
+	if (r != 0)
+		return r;
+	runc_cgroup_keep(task, pid);
+	*ret_pid = pid;
+	return 0;
+}
+
+int runc_start(struct runtime_task *task)
+{
+	struct runc_driver driver;
+	int r = runc_driver_init(&driver, task);
+
+	if (r != 0)
+		return r;
+	runc_driver_add(&driver, "start", task->id, NULL);
+	r = runc_driver_run(&driver, NULL);
+	return runc_driver_failed(&driver, r)
+		       ? runc_driver_fail(&driver, r, "OCI runtime start failed")
+		       : 0;
+}
+
+/* These keep a container's state in the folder of its id. */
+static bool state_gone(const struct runc_driver *driver)
+{
+	char path[PATH_MAX];
+
+	if (snprintf(path, sizeof(path), "%s/%s", driver->root, driver->task->id) >= PATH_MAX)
+		return false;
+	return access(path, F_OK) < 0 && errno == ENOENT;
+}
+
+/* containerd asks for a forced one after every container, also after those that are gone. */
+int runc_remove(struct runtime_task *task, bool force)
+{
+	struct runc_driver driver;
+	int r = runc_driver_init(&driver, task);
+
+	if (r != 0)
+		return r;
+	if (force && runc_driver_is_known(&driver) && state_gone(&driver))
+		return 0;
+	runc_driver_add(&driver, "delete", NULL);
+	if (force)
+		runc_driver_add(&driver, "--force", NULL);
+	runc_driver_add(&driver, task->id, NULL);
+	r = runc_driver_run(&driver, NULL);
+	if (!runc_driver_failed(&driver, r) || (r == 0 && runc_driver_printed_unknown(&driver)))
+		return 0;
+	if (force && r == FAILURE_REFUSED && state_gone(&driver))
+		return 0; /* a program that is not there has made nothing either */
+	return runc_driver_fail(&driver, r, "failed to delete task");
+}
+
+/* Whoever reads the features takes what is no JSON for a broken runtime, and nothing for an old one. */
+static bool is_object(const struct command_result *result)
+{
+	json_error_t error;
+	json_t *root = json_loadb(result->output, result->output_size, 0, &error);
+	bool yes = json_is_object(root);
+
+	json_decref(root);
+	return yes;
+}
+
+/* Not every runtime has the subcommand (runc since 1.1); then this is an error. */
+int runc_features(struct runtime_task *task, int fd)
+{
+	struct runc_driver driver;
+	struct command command = COMMAND_NULL;
+	Containerd__Runc__V1__Options *options;
+	const char *argv[] = {RUNC_DEFAULT_BINARY, "features", NULL};
+	int r = runc_options_decode(&task->options, &options, &driver.refused);
+
+	driver.task = task;
+	if (r != 0)
+		return runc_driver_refuse(&driver, RUNTIME_INVALID_ARGUMENT, r);
+	if (*options->binary_name)
+		argv[0] = options->binary_name;
+	command.argv = argv;
+	command.capture = true;
+	command.output_only = true;
+	r = command_run(&command, &driver.result, &driver.refused);
+	if (r != 0)
+		return runc_driver_refuse(&driver, RUNTIME_NOT_FOUND, r);
+	if (driver.result.status != 0)
+		return runtime_fail(task, RUNTIME_UNIMPLEMENTED, "%s features: exit status %d",
+				    argv[0], command_exit_code(&driver.result));
+	if (!is_object(&driver.result))
+		return runtime_fail(task, RUNTIME_UNIMPLEMENTED, "%s features: no JSON object",
+				    argv[0]);
+	return file_write_all(fd, driver.result.output, driver.result.output_size);
+}

@@ -12,6 +12,7 @@ static const struct runtime runc = {
 	.kill = runc_kill,
 	.remove = runc_remove,
 	.pids = runc_pids,
+	.exec = runc_exec,
 	.features = runc_features,
 };
 

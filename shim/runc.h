@@ -14,6 +14,9 @@ int runc_start(struct runtime_task *task);
 int runc_remove(struct runtime_task *task, bool force);
 int runc_features(struct runtime_task *task, int fd);
 
+/* runc_exec.c */
+int runc_exec(struct runtime_task *task, pid_t *ret_pid);
+
 /* runc_signal.c */
 int runc_kill(struct runtime_task *task, int signal, bool all);
 

@@ -13,6 +13,9 @@ static const struct runtime runc = {
 	.remove = runc_remove,
 	.pids = runc_pids,
 	.exec = runc_exec,
+	.pause = runc_pause,
+	.resume = runc_resume,
+	.update = runc_update,
 	.features = runc_features,
 };
 

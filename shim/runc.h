@@ -23,4 +23,9 @@ int runc_kill(struct runtime_task *task, int signal, bool all);
 /* runc_pids.c */
 int runc_pids(struct runtime_task *task, pid_t *pids, size_t max, size_t *ret_n);
 
+/* runc_change.c */
+int runc_pause(struct runtime_task *task);
+int runc_resume(struct runtime_task *task);
+int runc_update(struct runtime_task *task);
+
 #endif

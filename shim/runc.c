@@ -16,6 +16,8 @@ static const struct runtime runc = {
 	.pause = runc_pause,
 	.resume = runc_resume,
 	.update = runc_update,
+	.checkpoint = runc_checkpoint,
+	.restore = runc_restore,
 	.features = runc_features,
 };
 

@@ -28,4 +28,8 @@ int runc_pause(struct runtime_task *task);
 int runc_resume(struct runtime_task *task);
 int runc_update(struct runtime_task *task);
 
+/* runc_checkpoint.c */
+int runc_checkpoint(struct runtime_task *task);
+int runc_restore(struct runtime_task *task, pid_t *ret_pid);
+
 #endif

@@ -5,12 +5,34 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <sys/epoll.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #define SPLICE_SIZE (1u << 20) /* more than a pipe holds unless somebody enlarged it */
-#define SPLICE_ROUNDS 16       /* then other streams and calls have their turn */
-#define COPY_SIZE 4096
+#define ROUNDS 16              /* then other streams and calls have their turn */
+#define RETRY (100u * 1000000) /* nanoseconds, for what tells nobody when it can go on */
+#define PTMX makedev(5, 2)     /* what every master of a terminal was opened as */
+
+/* A pipe takes a write of this size whole or not at all. */
+#define BUFFER_SIZE 4096
+
+struct stream_buffer {
+	size_t begin, end; /* what of bytes is to be written */
+	char bytes[BUFFER_SIZE];
+};
+
+/* How one attempt to move bytes ended. */
+enum outcome {
+	MOVED,  /* there may be more */
+	SOURCE, /* it has nothing just now */
+	SINK,   /* it takes nothing just now */
+	EITHER, /* of the two */
+	LATER,  /* nothing will tell: to be tried again after a time */
+	END,
+};
 
 #define container_of(pointer, type, member)                                                        \
 	((type *)(void *)((char *)(pointer)-offsetof(type, member)))
@@ -46,11 +68,26 @@ void stream_close_keeper(struct stream *stream)
 	stream->keeper = -1;
 }
 
+static struct stream_buffer *buffer_new(void)
+{
+	struct stream_buffer *buffer = malloc(sizeof(*buffer));
+	if (buffer)
+		buffer->begin = buffer->end = 0;
+	return buffer;
+}
+
+static void buffer_free(struct stream *stream)
+{
+	free(stream->buffer);
+	stream->buffer = NULL;
+}
+
 static void ends_close(struct stream *stream)
 {
 	ttrpc_timer_clear(&stream->again);
 	end_close(&stream->source);
 	end_close(&stream->sink);
+	buffer_free(stream);
 }
 
 void stream_stop(struct stream *stream)
@@ -60,64 +97,94 @@ void stream_stop(struct stream *stream)
 }
 
 /*
- * For a sink that splice refuses: a file opened with O_APPEND. A file that cannot take the bytes (full
- * disk) loses them: the container is not to be stopped by it.
+ * Between pipes. Less than was asked for says that the source became empty or the sink full: the
+ * kernel tells when that changes, and another call for nothing is saved. Only the end is told once: if
+ * that may have been, it is looked for.
  */
-static __attribute__((noinline)) ssize_t copy(int source, int sink)
+static enum outcome step_splice(struct stream *stream)
 {
-	char buffer[COPY_SIZE];
-	ssize_t size = read(source, buffer, sizeof(buffer));
-	if (size <= 0)
-		return size;
-	for (ssize_t done = 0; done < size;) {
-		ssize_t n = write(sink, buffer + done, (size_t)(size - done));
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			break;
-		done += n;
-	}
-	return size;
+	ssize_t n = splice(stream->source.fd, NULL, stream->sink.fd, NULL, SPLICE_SIZE,
+			   SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+	if (n > 0)
+		return n == SPLICE_SIZE || stream->hung_up || !stream->source.loop ? MOVED : EITHER;
+	if (n < 0 && errno == EINVAL)
+		stream->copy = true;
+	if (n < 0 && (errno == EINVAL || errno == EINTR))
+		return MOVED;
+	/* end of the source, or EPIPE: nobody will ever read the sink again */
+	return n < 0 && errno == EAGAIN ? EITHER : END;
 }
 
-static ssize_t move(struct stream *stream)
+static enum outcome buffer_fill(struct stream *stream, struct stream_buffer *buffer)
 {
-	if (!stream->copy) {
-		ssize_t n = splice(stream->source.fd, NULL, stream->sink.fd, NULL, SPLICE_SIZE,
-				   SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
-		if (n >= 0 || errno != EINVAL)
-			return n;
-		stream->copy = true;
+	ssize_t n = read(stream->source.fd, buffer->bytes, sizeof(buffer->bytes));
+	if (n > 0) {
+		buffer->begin = 0;
+		buffer->end = (size_t)n;
+		return MOVED;
 	}
-	return copy(stream->source.fd, stream->sink.fd);
+	if (n < 0 && errno == EINTR)
+		return MOVED;
+	bool nothing = n < 0 && (errno == EAGAIN || (errno == EIO && stream->from_terminal));
+	return nothing && !stream->finishing ? SOURCE : END;
+}
+
+/*
+ * A sink that cannot take the bytes (full disk, a logger that has crashed) loses them: the container
+ * is not to be stopped by it.
+ */
+static enum outcome buffer_drain(struct stream *stream, struct stream_buffer *buffer)
+{
+	while (buffer->begin < buffer->end) {
+		ssize_t n = write(stream->sink.fd, buffer->bytes + buffer->begin,
+				  buffer->end - buffer->begin);
+		if (n > 0)
+			buffer->begin += (size_t)n;
+		else if (n < 0 && errno == EAGAIN)
+			return SINK;
+		else if (n < 0 && errno == EIO && stream->to_terminal)
+			return LATER;
+		else if (n < 0 && errno == EPIPE && !stream->from_terminal)
+			return END;
+		else if (n == 0 || errno != EINTR)
+			buffer->begin = buffer->end;
+	}
+	return MOVED;
+}
+
+static enum outcome step_copy(struct stream *stream)
+{
+	if (!stream->buffer)
+		stream->buffer = buffer_new();
+	if (!stream->buffer)
+		return LATER;
+	enum outcome outcome = MOVED;
+	if (stream->buffer->begin == stream->buffer->end)
+		outcome = buffer_fill(stream, stream->buffer);
+	return outcome == MOVED ? buffer_drain(stream, stream->buffer) : outcome;
+}
+
+static void pump_after(struct stream *stream, uint64_t time)
+{
+	struct ttrpc_watch *watched = stream->source.loop ? &stream->source : &stream->sink;
+	ttrpc_timer_set(watched->loop, &stream->again, ttrpc_now() + time, stream_again);
 }
 
 static void pump(struct stream *stream)
 {
-	ssize_t n = 0;
-	for (int round = 0; round < SPLICE_ROUNDS; round++) {
-		n = move(stream);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			break;
-	}
-	if (n > 0) {
-		struct ttrpc_watch *watched = stream->source.loop ? &stream->source : &stream->sink;
-		ttrpc_timer_set(watched->loop, &stream->again, ttrpc_now(), stream_again);
+	enum outcome outcome = stream->finishing && stream->to_terminal ? END : MOVED;
+	for (int round = 0; round < ROUNDS && outcome == MOVED; round++)
+		outcome = stream->copy ? step_copy(stream) : step_splice(stream);
+	if (stream->buffer && stream->buffer->begin == stream->buffer->end)
+		buffer_free(stream);
+	if (outcome == MOVED)
+		pump_after(stream, 0);
+	if (outcome == LATER)
+		pump_after(stream, RETRY);
+	if (outcome != END)
 		return;
-	}
-	if (n < 0 && errno == EAGAIN)
-		return;
-	/* end of the source, or EPIPE: nobody will ever read the sink again */
 	ends_close(stream);
 	stream->ended(stream, stream->userdata);
-}
-
-void stream_finish(struct stream *stream)
-{
-	if (stream_open(stream))
-		pump(stream);
 }
 
 static void stream_again(struct ttrpc_timer *timer)
@@ -127,8 +194,10 @@ static void stream_again(struct ttrpc_timer *timer)
 
 static void source_ready(struct ttrpc_watch *watch, uint32_t events)
 {
-	(void)events;
-	pump(container_of(watch, struct stream, source));
+	struct stream *stream = container_of(watch, struct stream, source);
+	if (events & (EPOLLHUP | EPOLLERR))
+		stream->hung_up = true;
+	pump(stream);
 }
 
 static void sink_ready(struct ttrpc_watch *watch, uint32_t events)
@@ -147,6 +216,12 @@ static int end_watch(struct ttrpc_loop *loop, struct ttrpc_watch *watch, int fd,
 	return result == -EPERM ? 0 : result;
 }
 
+static bool is_terminal(int fd)
+{
+	struct stat status;
+	return fstat(fd, &status) == 0 && S_ISCHR(status.st_mode) && status.st_rdev == PTMX;
+}
+
 int stream_start(struct stream *stream, struct ttrpc_loop *loop, int source, int sink, int keeper,
 		 void (*ended)(struct stream *stream, void *userdata), void *userdata)
 {
@@ -159,9 +234,20 @@ int stream_start(struct stream *stream, struct ttrpc_loop *loop, int source, int
 		stream_init(stream);
 		return result;
 	}
-	stream->copy = !stream->sink.loop;
+	stream->from_terminal = is_terminal(source);
+	stream->to_terminal = is_terminal(sink);
+	/* terminals have been spliceable in some kernels and not in others */
+	stream->copy = !stream->sink.loop || stream->from_terminal || stream->to_terminal;
 	stream->keeper = keeper;
 	stream->ended = ended;
 	stream->userdata = userdata;
 	return 0;
+}
+
+void stream_finish(struct stream *stream)
+{
+	if (!stream_open(stream) || !(stream->from_terminal || stream->to_terminal))
+		return;
+	stream->finishing = true;
+	pump_after(stream, 0);
 }

@@ -5,9 +5,10 @@
  * One direction of a container's standard input or output: bytes go from source to sink by splice(2),
  * without a buffer of ours.
  *
- *   stdin   source containerd's FIFO     sink the container's pipe
+ *   stdin   source containerd's FIFO     sink the container's pipe, or its terminal
  *   stdout  source the container's pipe  sink containerd's FIFO, or a file
- *   stderr  the same
+ *                  or its terminal            or a logger's pipe
+ *   stderr  the same, without a terminal
  *
  * The keeper is a second descriptor of the FIFO, of the other direction, so that a client that goes
  * away is not noticed by the container: for stdin a writer (closed by CloseIO: then the end of input
@@ -18,18 +19,31 @@
  *   ended  the source has ended or the sink is broken: both are closed, the keeper is not
  *   stopped  nothing is left
  *
+ * A terminal is known by its master. It tells its end only by EIO, which it also says while the
+ * container has none of it open just now: so it ends by stream_finish(), when the process has exited.
+ * Until then it is read, wanted or not: a sink that breaks is replaced by nothing.
+ *
  * Both descriptors are watched edge-triggered and always: after each event bytes are moved until one
  * side has no more, so no call to epoll_ctl is made and a hung-up source cannot spin.
+ *
+ * What takes no splice (files opened with O_APPEND, terminals) is read and written. There is a buffer
+ * while bytes move, and while what was read waits for a sink that is full; an idle stream has none.
  */
 #include <stdbool.h>
 
 #include "ttrpc/loop.h"
 
+struct stream_buffer;
+
 struct stream {
 	struct ttrpc_watch source, sink;
 	struct ttrpc_timer again; /* there is more, but others have their turn first */
 	int keeper;
-	bool copy; /* the sink takes no splice: read and write */
+	bool copy;                       /* one of them takes no splice: read and write */
+	bool from_terminal, to_terminal; /* the source, the sink is the master of one */
+	bool hung_up;                    /* the source's end may have been reached */
+	bool finishing;                  /* what is left in the terminal is the last */
+	struct stream_buffer *buffer;    /* NULL: nothing waits */
 	void (*ended)(struct stream *stream, void *userdata);
 	void *userdata;
 };
@@ -39,9 +53,15 @@ void stream_init(struct stream *stream);
 /* Takes the descriptors on success; keeper may be -1. ended is called once, from the loop. */
 int stream_start(struct stream *stream, struct ttrpc_loop *loop, int source, int sink, int keeper,
 		 void (*ended)(struct stream *stream, void *userdata), void *userdata);
+
+/*
+ * The process has exited. A terminal's output ends behind what can be read from it now, its input at
+ * once; ended is called from the loop, not from here. Of pipes others may still hold the other end:
+ * nothing changes.
+ */
+void stream_finish(struct stream *stream);
 void stream_close_keeper(struct stream *stream);
-void stream_finish(struct stream *stream); /* of a terminal whose process has ended */
-void stream_stop(struct stream *stream);   /* does not call ended */
+void stream_stop(struct stream *stream); /* does not call ended */
 bool stream_open(const struct stream *stream);
 
 #endif

@@ -81,6 +81,46 @@ TEST(end_of_source_closes_the_sink_behind_the_last_byte)
 	fixture_deinit(&fixture);
 }
 
+/* The kernel tells of the last byte and of the end at once, and only once. */
+TEST(end_that_comes_with_the_last_byte)
+{
+	struct fixture fixture;
+	char text[8];
+	fixture_init(&fixture);
+	turns(&fixture);
+	ASSERT_EQ(write(fixture.source[1], "end", 3), 3);
+	close(fixture.source[1]);
+	fixture.source[1] = -1;
+	turns(&fixture);
+	ASSERT(fixture.ended);
+	ASSERT_EQ(read(fixture.sink[0], text, sizeof(text)), 3);
+	fixture_deinit(&fixture);
+}
+
+/* Many small pieces fill the sink long before it holds as many bytes as it could. */
+TEST(small_pieces_are_not_lost)
+{
+	struct fixture fixture;
+	unsigned next_in = 0, next_out = 0, got;
+	const unsigned total = 20000;
+	fixture_init(&fixture);
+	while (next_out < total) {
+		for (int i = 0; i < 40 && next_in < total; i++) {
+			if (write(fixture.source[1], &next_in, sizeof(next_in)) < 0)
+				break;
+			next_in++;
+			ASSERT_EQ(ttrpc_loop_dispatch(&fixture.loop, 0), 0);
+		}
+		turns(&fixture);
+		for (int i = 0; i < 30 && next_out < next_in; i++) {
+			if (read(fixture.sink[0], &got, sizeof(got)) < 0)
+				break;
+			ASSERT_EQ(got, next_out++);
+		}
+	}
+	fixture_deinit(&fixture);
+}
+
 TEST(a_reader_that_left_ends_it)
 {
 	struct fixture fixture;

@@ -267,6 +267,25 @@ TEST(input_ends_with_the_process)
 	end(&fixture);
 }
 
+/* The terminal is full: what it has not read is for nobody. */
+TEST(input_that_waits_ends_with_the_process)
+{
+	static char bytes[MUCH];
+	struct fixture fixture;
+	begin(&fixture, false);
+	for (int idle = 0; idle < 100; idle++) {
+		if (write(fixture.pipe[1], bytes, sizeof(bytes)) > 0)
+			idle = 0;
+		turn(&fixture);
+	}
+	ASSERT(fixture.stream.buffer);
+	stream_finish(&fixture.stream);
+	turns(&fixture);
+	ASSERT_EQ(fixture.n_ended, 1);
+	ASSERT(!fixture.stream.buffer);
+	end(&fixture);
+}
+
 /* Of pipes others may hold the other end when the process has gone. */
 TEST(pipes_do_not_end_with_the_process)
 {

@@ -92,15 +92,17 @@ static int add_pair(const char *pair, size_t size, const char **arguments, size_
 	int result = decode(pair, length, true, &key);
 	if (result < 0)
 		return result == -EBADMSG ? 0 : result;
-	result = decode(pair + length + (equals != NULL), size - length - (equals != NULL), true,
-			&value);
-	if (result < 0)
-		return result == -EBADMSG ? 0 : result;
-	if (!is_known(arguments, *n, key)) {
+	length += equals != NULL;
+	result = decode(pair + length, size - length, true, &value);
+	if (result == 0 && !is_known(arguments, *n, key)) {
 		arguments[(*n)++] = key;
 		arguments[(*n)++] = value;
+		return 0;
 	}
-	return 0;
+	if (result == 0)
+		free(value);
+	free(key);
+	return result == -EBADMSG ? 0 : result;
 }
 
 int uri_arguments(const char *uri, const char *program, const char ***ret_arguments)

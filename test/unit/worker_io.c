@@ -334,7 +334,7 @@ TEST(logger_that_is_not_there)
 	worker_deinit(&fixture);
 }
 
-TEST(logger_that_hangs_is_killed)
+static _Noreturn void start_hanging_logger(void)
 {
 	struct logger logger = LOGGER_NULL;
 	struct failure failure;
@@ -346,6 +346,15 @@ TEST(logger_that_hangs_is_killed)
 	ASSERT_EQ(logger.pid, 0);
 	ASSERT_EQ(waitpid(-1, NULL, WNOHANG), -1); /* it has been reaped */
 	ASSERT_EQ(errno, ECHILD);
+	_exit(0);
+}
+
+TEST(logger_that_hangs_is_killed)
+{
+	pid_t worker = fork();
+	if (worker == 0)
+		start_hanging_logger();
+	ASSERT_EQ(wait_for(worker), 0);
 }
 
 TEST(logger_goes_with_a_create_that_fails)

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What the client makes of each kind of frame that a peer may send it: a table of frames on the id
- * of a call under way, each sent whole and one byte at a time.
+ * of a call under way, each sent whole, one byte at a time, and under system calls that fail or move
+ * little.
  */
 #include "test/unit/client_fixture.h"
+#include "test/unit/faults.h"
 
 struct row {
 	const char *name;
@@ -69,6 +71,7 @@ static void feed(struct ttrpc_loop *loop, int fd, const uint8_t *bytes, size_t s
 		at += sent > 0 ? (size_t)sent : 0;
 		ASSERT_EQ(ttrpc_loop_dispatch(loop, 0), 0);
 	}
+	settle_all(loop);
 }
 
 static void run_row(const struct row *row, size_t step)
@@ -100,7 +103,7 @@ static void run_row(const struct row *row, size_t step)
 	/* Half a frame, and the end. */
 	feed(&loop, fds[1], bytes, 7, step);
 	close(fds[1]);
-	ASSERT_EQ(ttrpc_loop_dispatch(&loop, 0), 0);
+	settle_all(&loop);
 	/* It had unread bytes of ours, so its end may also show as a reset. */
 	ASSERT(closed == -ECONNABORTED || closed == -ECONNRESET);
 	ttrpc_client_free(client);
@@ -117,4 +120,18 @@ TEST(answers_byte_by_byte)
 {
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 		run_row(&rows[i], rows[i].oversize ? 4093 : 1);
+}
+
+TEST(answers_under_faults)
+{
+	static const size_t pieces[] = {1, 3, 11, 4096};
+
+	for (size_t i = 0; i < sizeof(pieces) / sizeof(pieces[0]); i++)
+		for (size_t at = 0; at < sizeof(rows) / sizeof(rows[0]); at++) {
+			faults_begin(rows[at].oversize ? pieces[i] + 5000 : pieces[i],
+				     pieces[i] + 7, (unsigned)(7 * i + at));
+			run_row(&rows[at], pieces[i] == 3 && !rows[at].oversize ? 5 : SIZE_MAX);
+			faults_end();
+		}
+	ASSERT(faults.n > 0);
 }

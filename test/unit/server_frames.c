@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What the server answers to each kind of frame, odd ones above all: a table of byte sequences and
- * the answers that they must get, each sent whole and one byte at a time.
+ * the answers that they must get, each sent whole, one byte at a time, and under system calls that fail
+ * or move little.
  */
-#include "test/unit/fixture.h"
+#include "test/unit/faults.h"
 
 #define FRAMES_MAX 6
 #define ANSWERS_MAX 4
@@ -168,6 +169,14 @@ static const struct row rows[] = {
 	 {REQUEST(1, "Echo", "x"), DATA(1, 0, "x"), PROBE},
 	 {{1, TTRPC_OK, NULL}, {1, TTRPC_INVALID_ARGUMENT, NULL}, PROBE_ANSWER},
 	 0},
+	{"data for a call that failed",
+	 {REQUEST(1, "Fail", "5"), DATA(1, 0, "x"), PROBE},
+	 {{1, TTRPC_NOT_FOUND, NULL}, {1, TTRPC_INVALID_ARGUMENT, NULL}, PROBE_ANSWER},
+	 0},
+	{"data for a call that was refused",
+	 {REQUEST(1, "nope", ""), DATA(1, 0x05, ""), PROBE},
+	 {{1, TTRPC_UNIMPLEMENTED, NULL}, {1, TTRPC_INVALID_ARGUMENT, NULL}, PROBE_ANSWER},
+	 0},
 	{"data for a unary call under way",
 	 {REQUEST(1, "Park", ""), DATA(1, 0, "x"), PROBE},
 	 {{1, TTRPC_INVALID_ARGUMENT, NULL}, PROBE_ANSWER},
@@ -290,12 +299,12 @@ static void run_row(const struct row *row, size_t step)
 		raw_send(fd, bytes + at, piece);
 		ASSERT_EQ(ttrpc_loop_dispatch(&fixture.loop, 0), 0);
 	}
-	settle(&fixture);
+	settle_all(&fixture.loop);
 	check_answers(row, fd);
 	CHECK(row, fixture.n_cancelled == row->cancelled);
 	/* A call that was ended for it must not be answered again. */
 	close(fd);
-	settle(&fixture);
+	settle_all(&fixture.loop);
 	ASSERT_EQ(ttrpc_server_connections(fixture.server), 0);
 	ASSERT_EQ(fixture.n_cancelled, fixture.n_parked);
 	fixture_deinit(&fixture);
@@ -323,85 +332,23 @@ TEST(frames_in_odd_pieces)
 	run_rows(1021);
 }
 
+TEST(frames_under_faults)
+{
+	static const size_t pieces[] = {1, 3, 11, 4096};
+
+	for (size_t i = 0; i < sizeof(pieces) / sizeof(pieces[0]); i++)
+		for (size_t at = 0; at < sizeof(rows) / sizeof(rows[0]); at++) {
+			bool large = rows[at].sent[0].oversize || rows[at].sent[1].oversize;
+
+			faults_begin(large ? pieces[i] + 500 : pieces[i], pieces[i] + 7,
+				     (unsigned)(7 * i + at));
+			run_row(&rows[at], pieces[i] == 3 ? 5 : 200000);
+			faults_end();
+		}
+	ASSERT(faults.n > 0);
+}
+
 /* ---- what no table shows ---- */
-
-TEST(peer_gone_in_the_middle_of_a_frame)
-{
-	uint8_t bytes[512];
-	size_t size = request_build(bytes, 1, "test.Echo", "Echo", "", "hello", 0);
-
-	for (size_t cut = 1; cut < size; cut++) {
-		struct fixture fixture;
-		int fd;
-
-		fixture_init(&fixture);
-		fd = raw_connect(&fixture);
-		raw_send(fd, bytes, cut);
-		settle(&fixture);
-		ASSERT_EQ(ttrpc_server_connections(fixture.server), 1);
-		close(fd);
-		settle(&fixture);
-		ASSERT_EQ(ttrpc_server_connections(fixture.server), 0);
-		ASSERT_EQ(fixture.n_handled, 0);
-		fixture_deinit(&fixture);
-	}
-}
-
-TEST(peer_that_shuts_down_its_writing_side_is_gone)
-{
-	struct fixture fixture;
-	int fd;
-
-	fixture_init(&fixture);
-	fd = raw_connect(&fixture);
-	raw_request(&fixture, fd, 1, "Park", "");
-	ASSERT_EQ(shutdown(fd, SHUT_WR), 0);
-	settle(&fixture);
-	ASSERT_EQ(fixture.n_cancelled, 1);
-	ASSERT_EQ(ttrpc_server_connections(fixture.server), 0);
-	raw_expect_closed(fd);
-	close(fd);
-	fixture_deinit(&fixture);
-}
-
-TEST(requests_before_the_end_are_handled)
-{
-	uint8_t bytes[512];
-	struct fixture fixture;
-	int fd;
-
-	fixture_init(&fixture);
-	fd = raw_connect(&fixture);
-	raw_send(fd, bytes, request_build(bytes, 1, "test.Echo", "Echo", "", "x", 0));
-	close(fd);
-	settle(&fixture);
-	ASSERT_EQ(fixture.n_handled, 1);
-	ASSERT_EQ(ttrpc_server_connections(fixture.server), 0);
-	fixture_deinit(&fixture);
-}
-
-TEST(largest_length_is_drained)
-{
-	static uint8_t zeros[65536];
-	uint8_t header[FRAME_HEADER_SIZE];
-	const struct frame frame = {.length = UINT32_MAX, .id = 1, .type = FRAME_REQUEST};
-	struct fixture fixture;
-	int fd;
-
-	fixture_init(&fixture);
-	fd = raw_connect(&fixture);
-	frame_header_write(header, &frame);
-	raw_send(fd, header, sizeof(header));
-	for (int i = 0; i < 100; i++) {
-		raw_send(fd, zeros, sizeof(zeros));
-		settle(&fixture);
-	}
-	raw_expect_nothing(fd);
-	close(fd);
-	settle(&fixture);
-	ASSERT_EQ(ttrpc_server_connections(fixture.server), 0);
-	fixture_deinit(&fixture);
-}
 
 TEST(random_frames_never_end_the_server)
 {

@@ -3,6 +3,7 @@
  * The client's end of streams: against the server of the fixture, and against frames that a test
  * writes itself, odd ones above all.
  */
+#include "test/unit/faults.h"
 #include "test/unit/stream_fixture.h"
 
 struct pair {
@@ -345,6 +346,22 @@ static const struct frame_row frame_rows[] = {
 	{"unknown type", "Talk", {{99, 0, "", 0}}, "", 0, 1, TTRPC_INTERNAL, -EPROTO},
 	{"data for a client stream", "Sum", {{3, 0, "", 0}}, "", 0, 1, TTRPC_INTERNAL, -EPROTO},
 	{"empty response for a client stream", "Sum", {{2, 0, "", 0}}, " ", 1, 1, TTRPC_OK, 0},
+	{"response with status 0 and a message",
+	 "Talk",
+	 {{2, 0, "\x0a\0\x12\x03" ANY_X, 7}},
+	 " x",
+	 1,
+	 1,
+	 0,
+	 0},
+	{"message after the end",
+	 "Talk",
+	 {{3, 1, ANY_X, 3}, {3, 0, ANY_X, 3}},
+	 " x",
+	 1,
+	 1,
+	 TTRPC_OK,
+	 0},
 	{"two ends", "Talk", {{3, 5, "", 0}, {3, 5, "", 0}, {2, 0, "", 0}}, "", 0, 1, 0, 0},
 };
 
@@ -362,7 +379,7 @@ static void frame_row_run(const struct frame_row *row, size_t piece)
 				    row->frames[i].data, (size_t)row->frames[i].size);
 	for (size_t at = 0; at < size; at += piece) {
 		raw_send(pair.peer, bytes + at, size - at < piece ? size - at : piece);
-		settle(&pair.fixture);
+		settle_all(&pair.fixture.loop);
 	}
 	if (strcmp(heard.text, row->text) != 0 || heard.n_messages != (size_t)row->n ||
 	    heard.n_ended != (size_t)row->ended || heard.status.code != row->code ||
@@ -385,6 +402,43 @@ TEST(frames_byte_by_byte)
 {
 	for (size_t i = 0; i < sizeof(frame_rows) / sizeof(frame_rows[0]); i++)
 		frame_row_run(&frame_rows[i], 1);
+}
+
+TEST(frames_under_faults)
+{
+	static const size_t pieces[] = {1, 3, 11, 4096};
+
+	for (size_t i = 0; i < sizeof(pieces) / sizeof(pieces[0]); i++)
+		for (size_t at = 0; at < sizeof(frame_rows) / sizeof(frame_rows[0]); at++) {
+			faults_begin(pieces[i], pieces[i] + 7, (unsigned)(7 * i + at));
+			frame_row_run(&frame_rows[at], pieces[i] == 3 ? 5 : 256);
+			faults_end();
+		}
+	ASSERT(faults.n > 0);
+}
+
+TEST(oversize_message_ends_its_stream_only)
+{
+	static uint8_t bytes[2000];
+	struct heard heard = {.answer = 0}, other = {.answer = 0};
+	struct pair pair;
+
+	raw_init(&pair);
+	pair.client->conn.reader.limit = 1000;
+	ASSERT_EQ(stream_start(pair.client, "Talk", NULL, 0, &heard), 0);
+	ASSERT_EQ(stream_start(pair.client, "Talk", NULL, 0, &other), 0);
+	raw_send(pair.peer, bytes,
+		 frame_build(bytes, 1, FRAME_DATA, 0, bytes + FRAME_HEADER_SIZE, 1001));
+	raw_send(pair.peer, bytes, frame_build(bytes, 3, FRAME_DATA, 0, ANY_X, 3));
+	raw_send(pair.peer, bytes, frame_build(bytes, 1, FRAME_DATA, 0, ANY_X, 3));
+	settle_all(&pair.fixture.loop);
+	ASSERT_EQ(heard.n_ended, 1);
+	ASSERT_EQ(heard.n_messages, 0);
+	ASSERT_EQ(heard.status.code, TTRPC_RESOURCE_EXHAUSTED);
+	ASSERT_EQ(heard.status.error, -EMSGSIZE);
+	ASSERT_STR(other.text, " x");
+	ASSERT_EQ(pair.client->n_late, 1);
+	pair_deinit(&pair);
 }
 
 TEST(what_the_client_writes)

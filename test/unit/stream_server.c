@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the server answers to the frames of streams, odd ones above all: a table, each row sent whole
- * and one byte at a time.
+ * What the server answers to the frames of streams, odd ones above all: a table, each row sent whole,
+ * one byte at a time, and under system calls that fail or move little.
  */
+#include "test/unit/faults.h"
 #include "test/unit/stream_fixture.h"
 
 #define FRAMES_MAX 7
@@ -28,8 +29,10 @@ struct row {
 	const char *name;
 	struct sent sent[FRAMES_MAX];
 	struct answer answers[ANSWERS_MAX];
-	size_t messages, half, ended;
-	uint32_t left; /* streams that go on */
+	struct {
+		size_t messages, half, ended;
+		uint32_t left; /* streams that go on */
+	} then;
 };
 
 #define OPEN(stream_id, open_flags, method_name)                                                   \
@@ -63,131 +66,77 @@ static const struct row rows[] = {
 	{"echo",
 	 {OPEN(1, 2, "Talk"), DATA(1, 0, "a"), DATA(1, 0, "b"), DATA(1, 5, NULL)},
 	 {GOT(1, 0, "a"), GOT(1, 0, "b"), GOT(1, 5, NULL)},
-	 2,
-	 1,
-	 1,
-	 0},
+	 {2, 1, 1, 0}},
 	{"opened with no-data",
 	 {OPEN(1, 6, "Talk"), DATA(1, 0, "a"), DATA(1, 5, NULL)},
 	 {GOT(1, 0, "a"), GOT(1, 5, NULL)},
-	 1,
-	 1,
-	 1,
-	 0},
+	 {1, 1, 1, 0}},
 	{"opened without a flag",
 	 {OPEN(1, 0, "Talk"), DATA(1, 0, "a")},
 	 {GOT(1, 0, "a")},
-	 1,
-	 0,
-	 0,
-	 1},
+	 {1, 0, 0, 1}},
 	{"opened with undefined flags",
 	 {OPEN(1, 0xfa, "Talk"), DATA(1, 0xf8, "a")},
 	 {GOT(1, 0, "a")},
-	 1,
-	 0,
-	 0,
-	 1},
-	{"no spurious first message", {OPEN(1, 2, "Talk")}, {{0}}, 0, 0, 0, 1},
+	 {1, 0, 0, 1}},
+	{"no spurious first message", {OPEN(1, 2, "Talk")}, {{0}}, {0, 0, 0, 1}},
 	{"a first message with the request",
 	 {OPEN_WITH(1, 2, "Talk", "x"), DATA(1, 0, "y")},
 	 {GOT(1, 0, "x"), GOT(1, 0, "y")},
-	 2,
-	 0,
-	 0,
-	 1},
+	 {2, 0, 0, 1}},
 	{"no-data hides what comes with the request",
 	 {OPEN_WITH(1, 6, "Talk", "x"), DATA(1, 0, "y")},
 	 {GOT(1, 0, "y")},
-	 1,
-	 0,
-	 0,
-	 1},
-	{"closed with the request", {OPEN(1, 1, "Talk")}, {GOT(1, 5, NULL)}, 0, 1, 1, 0},
+	 {1, 0, 0, 1}},
+	{"closed with the request", {OPEN(1, 1, "Talk")}, {GOT(1, 5, NULL)}, {0, 1, 1, 0}},
 	{"a message and the end with the request",
 	 {OPEN_WITH(1, 1, "Talk", "x")},
 	 {GOT(1, 0, "x"), GOT(1, 5, NULL)},
-	 1,
-	 1,
-	 1,
-	 0},
+	 {1, 1, 1, 0}},
 	{"an empty message",
 	 {OPEN(1, 2, "Talk"), DATA(1, 0, NULL), DATA(1, 5, NULL)},
 	 {GOT(1, 0, NULL), GOT(1, 5, NULL)},
-	 1,
-	 1,
-	 1,
-	 0},
+	 {1, 1, 1, 0}},
 	{"no data is no message",
 	 {OPEN(1, 2, "Talk"), DATA(1, 4, NULL), DATA(1, 0, "a")},
 	 {GOT(1, 0, "a")},
-	 1,
-	 0,
-	 0,
-	 1},
+	 {1, 0, 0, 1}},
 	{"an empty message and the end in one frame",
 	 {OPEN(1, 2, "Talk"), DATA(1, 1, NULL)},
 	 {GOT(1, 0, NULL), GOT(1, 5, NULL)},
-	 1,
-	 1,
-	 1,
-	 0},
+	 {1, 1, 1, 0}},
 	{"a message and the end in one frame: one terminal frame",
 	 {OPEN(1, 2, "Talk"), DATA(1, 1, "a")},
 	 {GOT(1, 0, "a"), GOT(1, 5, NULL)},
-	 1,
-	 1,
-	 1,
-	 0},
+	 {1, 1, 1, 0}},
 	{"data in a frame without data",
 	 {OPEN(1, 2, "Talk"), DATA(1, 5, "a")},
 	 {STATUS(1, TTRPC_INVALID_ARGUMENT)},
-	 0,
-	 0,
-	 1,
-	 0},
+	 {0, 0, 1, 0}},
 	{"data after the client's end: one terminal frame",
 	 {OPEN(1, 2, "Hold"), DATA(1, 5, NULL), DATA(1, 0, "a"), DATA(1, 0, "b")},
 	 {STATUS(1, TTRPC_INVALID_ARGUMENT)},
-	 0,
-	 0,
-	 1,
-	 0},
+	 {0, 0, 1, 0}},
 	{"a second end: one terminal frame",
 	 {OPEN(1, 2, "Hold"), DATA(1, 5, NULL), DATA(1, 5, NULL)},
 	 {STATUS(1, TTRPC_INVALID_ARGUMENT)},
-	 0,
-	 0,
-	 1,
-	 0},
+	 {0, 0, 1, 0}},
 	{"no data after the client's end is nothing",
 	 {OPEN(1, 2, "Hold"), DATA(1, 5, NULL), DATA(1, 4, NULL)},
 	 {{0}},
-	 0,
-	 0,
-	 0,
-	 1},
+	 {0, 0, 0, 1}},
 	{"data for a stream that both ended",
 	 {OPEN(1, 2, "Talk"), DATA(1, 5, NULL), DATA(1, 0, "a")},
 	 {GOT(1, 5, NULL), STATUS(1, TTRPC_INVALID_ARGUMENT)},
-	 0,
-	 1,
-	 1,
-	 0},
+	 {0, 1, 1, 0}},
 	{"data for a stream that the server ended: one terminal frame",
 	 {OPEN(1, 2, "Quit"), DATA(1, 0, "a"), DATA(1, 0, "b"), DATA(1, 5, NULL)},
 	 {GOT(1, 5, NULL)},
-	 0,
-	 0,
-	 1,
-	 0},
+	 {0, 0, 1, 0}},
 	{"a message that is no Any",
 	 {OPEN(1, 2, "Talk"), {.id = 1, .type = FRAME_DATA, .raw = "\n\x7f"}, DATA(1, 0, "x")},
 	 {STATUS(1, TTRPC_INTERNAL)},
-	 0,
-	 0,
-	 1,
-	 0},
+	 {0, 0, 1, 0}},
 	{"an oversize message ends its stream only",
 	 {OPEN(1, 2, "Talk"),
 	  OPEN(3, 2, "Talk"),
@@ -195,80 +144,64 @@ static const struct row rows[] = {
 	  DATA(1, 0, "a"),
 	  DATA(3, 0, "b")},
 	 {STATUS(1, TTRPC_RESOURCE_EXHAUSTED), GOT(3, 0, "b")},
-	 1,
-	 0,
-	 1,
-	 1},
+	 {1, 0, 1, 1}},
 	{"the id of a stream used again ends it",
 	 {OPEN(1, 2, "Talk"), OPEN(1, 2, "Talk"), DATA(1, 0, "a")},
 	 {STATUS(1, TTRPC_INVALID_ARGUMENT)},
-	 0,
-	 0,
-	 1,
-	 0},
+	 {0, 0, 1, 0}},
 	{"client stream",
 	 {OPEN(1, 2, "Sum"), DATA(1, 0, "a"), DATA(1, 0, NULL), DATA(1, 1, "c")},
 	 {REPLY(1, "3")},
-	 3,
-	 1,
-	 1,
-	 0},
+	 {3, 1, 1, 0}},
+	{"client stream that ends with an empty message",
+	 {OPEN(1, 2, "Sum"), DATA(1, 1, NULL)},
+	 {REPLY(1, "1")},
+	 {1, 1, 1, 0}},
+	{"data for a stream that was refused: one terminal frame",
+	 {OPEN(1, 2, "Refuse"), DATA(1, 0, "a"), DATA(1, 5, NULL)},
+	 {STATUS(1, TTRPC_NOT_FOUND)},
+	 {0, 0, 0, 0}},
 	{"client stream without a message",
 	 {OPEN(1, 6, "Sum"), DATA(1, 5, NULL)},
 	 {REPLY(1, "0")},
-	 0,
-	 1,
-	 1,
-	 0},
+	 {0, 1, 1, 0}},
 	{"server stream",
 	 {OPEN_WITH(1, 1, "Count", "2")},
 	 {GOT(1, 0, "0"), GOT(1, 0, "1"), GOT(1, 5, NULL)},
-	 0,
-	 0,
-	 1,
-	 0},
+	 {0, 0, 1, 0}},
 	{"server stream opened without a flag",
 	 {OPEN_WITH(1, 0, "Count", "1")},
 	 {GOT(1, 0, "0"), GOT(1, 5, NULL)},
-	 0,
-	 0,
-	 1,
-	 0},
+	 {0, 0, 1, 0}},
 	{"server stream with an absent request: its empty message",
 	 {OPEN(1, 1, "Count")},
 	 {GOT(1, 5, NULL)},
-	 0,
-	 0,
-	 1,
-	 0},
+	 {0, 0, 1, 0}},
 	{"server stream that fails",
 	 {OPEN_WITH(1, 1, "Break", "1")},
 	 {GOT(1, 0, "0"), STATUS(1, TTRPC_ABORTED)},
-	 0,
-	 0,
-	 1,
-	 0},
-	{"handler that does nothing", {OPEN(1, 2, "Mute")}, {STATUS(1, TTRPC_UNKNOWN)}, 0, 0, 0, 0},
-	{"handler that refuses", {OPEN(1, 2, "Refuse")}, {STATUS(1, TTRPC_NOT_FOUND)}, 0, 0, 0, 0},
-	{"no handler", {OPEN(1, 2, "None")}, {STATUS(1, TTRPC_UNIMPLEMENTED)}, 0, 0, 0, 0},
+	 {0, 0, 1, 0}},
+	{"handler that does nothing",
+	 {OPEN(1, 2, "Mute")},
+	 {STATUS(1, TTRPC_UNKNOWN)},
+	 {0, 0, 0, 0}},
+	{"handler that refuses",
+	 {OPEN(1, 2, "Refuse")},
+	 {STATUS(1, TTRPC_NOT_FOUND)},
+	 {0, 0, 0, 0}},
+	{"no handler", {OPEN(1, 2, "None")}, {STATUS(1, TTRPC_UNIMPLEMENTED)}, {0, 0, 0, 0}},
 	{"two streams",
 	 {OPEN(1, 2, "Talk"), OPEN(3, 2, "Talk"), DATA(3, 0, "b"), DATA(1, 0, "a"),
 	  DATA(3, 5, NULL)},
 	 {GOT(3, 0, "b"), GOT(1, 0, "a"), GOT(3, 5, NULL)},
-	 2,
-	 1,
-	 1,
-	 1},
+	 {2, 1, 1, 1}},
 	{"what is ignored",
 	 {OPEN(1, 2, "Talk"),
 	  {.id = 1, .type = FRAME_RESPONSE, .raw = "x"},
 	  {.id = 1, .type = 9, .raw = "x"},
 	  DATA(1, 0, "a")},
 	 {GOT(1, 0, "a")},
-	 1,
-	 0,
-	 0,
-	 1},
+	 {1, 0, 0, 1}},
 };
 
 static size_t any_pack(uint8_t *at, const char *value)
@@ -354,18 +287,18 @@ static void row_run(const struct row *row, size_t piece)
 		if (piece > 1 || size < 2000 || at % 100 == 0)
 			settle(&fixture);
 	}
-	settle(&fixture);
+	settle_all(&fixture.loop);
 	for (size_t i = 0; i < ANSWERS_MAX && row->answers[i].id; i++)
 		answer_check(fd, row, &row->answers[i]);
 	raw_expect_nothing(fd);
-	if (talk.n_messages != row->messages || talk.n_half != row->half ||
-	    talk.n_ended != row->ended || server_streams(&fixture) != row->left)
+	if (talk.n_messages != row->then.messages || talk.n_half != row->then.half ||
+	    talk.n_ended != row->then.ended || server_streams(&fixture) != row->then.left)
 		test_fail(__FILE__, __LINE__, "%s: %zu messages, %zu half, %zu ended, %u left",
 			  row->name, talk.n_messages, talk.n_half, talk.n_ended,
 			  server_streams(&fixture));
 	close(fd);
-	settle(&fixture);
-	ASSERT_EQ(talk.n_ended, row->ended + row->left);
+	settle_all(&fixture.loop);
+	ASSERT_EQ(talk.n_ended, row->then.ended + row->then.left);
 	ASSERT_EQ(ttrpc_server_connections(fixture.server), 0);
 	fixture_deinit(&fixture);
 }
@@ -386,6 +319,22 @@ TEST(frames_in_odd_pieces)
 {
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 		row_run(&rows[i], 7);
+}
+
+TEST(frames_under_faults)
+{
+	static const size_t pieces[] = {1, 3, 11, 4096};
+
+	for (size_t i = 0; i < sizeof(pieces) / sizeof(pieces[0]); i++)
+		for (size_t at = 0; at < sizeof(rows) / sizeof(rows[0]); at++) {
+			bool large = rows[at].sent[2].oversize;
+
+			faults_begin(large ? pieces[i] + 500 : pieces[i], pieces[i] + 7,
+				     (unsigned)(7 * i + at));
+			row_run(&rows[at], pieces[i] == 3 ? 5 : 100000);
+			faults_end();
+		}
+	ASSERT(faults.n > 0);
 }
 
 TEST(deadline_of_a_stream_ends_it)
@@ -411,6 +360,10 @@ TEST(deadline_of_a_stream_ends_it)
 	ASSERT_EQ(talk.last.error, -ETIMEDOUT);
 	raw_expect(fd, 1, TTRPC_DEADLINE_EXCEEDED);
 	ASSERT_EQ(server_streams(&fixture), 0);
+	/* What was under way by then gets no second answer. */
+	raw_send(fd, bytes, frame_build(bytes, 1, FRAME_DATA, 0, "", 0));
+	settle(&fixture);
+	raw_expect_nothing(fd);
 	close(fd);
 	fixture_deinit(&fixture);
 }

@@ -10,6 +10,7 @@
 #     make bench, make test-vm    figures; the same containers in a machine with cgroup v2
 #     make deps       what all this needs: tools are installed, daemons only unpacked in build/
 #     make format     lets clang-format write the tree
+#     make install-ttrpc PREFIX=dir    libttrpc for programs of others, see ttrpc/README.md
 #     make clean      removes what was built; keeps what was downloaded
 #
 # V=1 shows the commands. PIE=1 makes the shims static-PIE.
@@ -162,7 +163,7 @@ host_HEADERS := $(GENERATOR_PROTOS:%.proto=build/gen/%.pb-c.h)
 
 all: $(if $(RUNTIME),build/containerd-shim-$(basename $(notdir $(RUNTIME)))-v2,$(PRODUCTS) $(GENERATOR))
 
--include seccomp/rules.mk test/rules.mk
+-include seccomp/rules.mk test/rules.mk ttrpc/rules.mk
 
 # ---- generated code ----
 

@@ -30,7 +30,9 @@ includes_of() {
 		sed -nE 's/^([^:]*:[0-9]*):[^"<]*(["<][^">]*).*/\1:\2/p'
 }
 
-sources() { find "$@" -name '*.[ch]' -not -path 'test/golden/*' 2>/dev/null | sort; }
+sources() {
+	find "$@" -name '*.[ch]' -not -path 'test/golden/*' -not -path 'ttrpc/examples/*' 2>/dev/null | sort
+}
 
 # direction FOLDER MAY...: own includes of FOLDER's files begin with FOLDER or one of MAY
 direction() {
@@ -38,6 +40,13 @@ direction() {
 	pattern=$(echo "$*" | tr ' ' '|')
 	mapfile -t files < <(sources "$folder")
 	report "$folder" "$(includes_of "${files[@]}" | grep ':"' | grep -vE ":\"($pattern)/")"
+}
+
+# What anybody's programs include who use libttrpc: its public headers, and their own stubs.
+examples() {
+	local files offered='ttrpc/(intercept|limits|loop|metadata|policy|stream|ttrpc)\.h'
+	mapfile -t files < <(find ttrpc/examples -name '*.[ch]' | sort)
+	report examples "$(includes_of "${files[@]}" | grep ':"' | grep -vE ":\"($offered|[a-z]*\.ttrpc\.h)\$")"
 }
 
 # library NAME FOLDER...: only files in FOLDERs include <NAME>
@@ -73,6 +82,7 @@ direction seccomp
 direction shim proto ttrpc api seccomp
 direction test proto ttrpc api seccomp shim
 runtimes
+examples
 library seccomp.h seccomp
 library jansson.h shim test
 top_level

@@ -52,23 +52,17 @@ static void status_write(uint8_t *at, enum ttrpc_code code, const char *text, si
 		at = detail_write(at, &details[i]);
 }
 
-int ttrpc_fail_details(struct ttrpc_call *call, enum ttrpc_code code, const char *text,
-		       const struct ttrpc_detail *details, size_t n_details)
+bool answer_details(struct connection *connection, uint32_t id, enum ttrpc_code code,
+		    const char *text, const struct ttrpc_detail *details, size_t n_details)
 {
-	struct connection *connection = call->connection;
 	size_t text_size = strnlen(text, TTRPC_STATUS_TEXT_MAX), size;
-	struct frame frame = {.id = call->id, .type = FRAME_RESPONSE};
+	struct frame frame = {.id = id, .type = FRAME_RESPONSE};
 	uint8_t *start;
 
-	if (call->done)
-		return 0;
-	if (code == TTRPC_OK)
-		code = TTRPC_UNKNOWN;
 	size = status_size(code, text_size, details, n_details);
 	size = wire_bytes_size(RESPONSE_STATUS, size);
 	if (size > connection->server->limits.message)
-		return ttrpc_fail(call, code, "%s", text);
-	call->code = code;
+		return false;
 	answer_count(connection, code);
 	frame.length = (uint32_t)size;
 	start = conn_reserve(&connection->conn, FRAME_HEADER_SIZE + size);
@@ -77,6 +71,19 @@ int ttrpc_fail_details(struct ttrpc_call *call, enum ttrpc_code code, const char
 		status_write(start + FRAME_HEADER_SIZE, code, text, text_size, details, n_details);
 		conn_commit(&connection->conn, FRAME_HEADER_SIZE + size);
 	}
+	return true;
+}
+
+int ttrpc_fail_details(struct ttrpc_call *call, enum ttrpc_code code, const char *text,
+		       const struct ttrpc_detail *details, size_t n_details)
+{
+	if (call->done)
+		return 0;
+	if (code == TTRPC_OK)
+		code = TTRPC_UNKNOWN;
+	if (!answer_details(call->connection, call->id, code, text, details, n_details))
+		return ttrpc_fail(call, code, "%s", text);
+	call->code = code;
 	return call_answered(call);
 }
 

@@ -6,7 +6,8 @@
  * checking. They form a chain, the first one added being the outermost: begin and what comes in run
  * from the first to the last, what goes out and end from the last to the first.
  *
- * Each has some bytes of state for each call, zeroed before begin.
+ * Each has some bytes of state for each call, zeroed before begin. They run on the thread of the loop,
+ * and may call what a handler may, but must not free the server or client in begin.
  */
 #include "ttrpc/metadata.h"
 #include "ttrpc/ttrpc.h"

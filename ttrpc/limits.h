@@ -70,7 +70,10 @@ struct ttrpc_limits {
 	uint32_t metadata;     /* entries of a request; above: RESOURCE_EXHAUSTED */
 	size_t metadata_bytes; /* keys and values of a request; above: RESOURCE_EXHAUSTED */
 
-	/* Nanoseconds, 0: for ever. Above: the connection is closed. */
+	/*
+	 * Nanoseconds, 0: for ever. Above: the connection is closed. Servers only: a client's calls
+	 * have deadlines.
+	 */
 	uint64_t first_byte;    /* from accept to the first frame */
 	uint64_t frame_time;    /* from the begin of a frame to its end */
 	uint64_t blocked_write; /* without the peer taking a byte */

@@ -10,6 +10,10 @@
  *
  * Credentials are the effective ids that the peer had when it connected (SO_PEERCRED). A socket that
  * isn't of the unix domain has a peer of uid and gid -1, whom ttrpc_allow_ids() never lets in.
+ *
+ * All functions of a policy run on the thread of the server's loop. A policy is copied by the server
+ * that is made with it; one may be used for several, in several threads. What userdata points at is
+ * the program's.
  */
 #include <stdbool.h>
 #include <stdint.h>

@@ -225,4 +225,8 @@ void answer_status(struct connection *connection, uint32_t id, enum ttrpc_code c
 bool answer_reply(struct connection *connection, uint32_t id, const ProtobufCMessage *response);
 void answer_count(struct connection *connection, enum ttrpc_code code);
 
+/* False: it is too large, and nothing went out. In details.c. */
+bool answer_details(struct connection *connection, uint32_t id, enum ttrpc_code code,
+		    const char *text, const struct ttrpc_detail *details, size_t n_details);
+
 #endif

@@ -25,7 +25,7 @@
  * cancel called outside of the stream's callbacks. In a callback of the stream itself those put
  * ended off until the callback returned.
  *
- * Nothing blocks. A sender that is ahead of its peer gets -EAGAIN and, later, writable. A receiver
+ * All of it runs on the thread of the loop, as in ttrpc.h. Nothing blocks. A sender that is ahead of its peer gets -EAGAIN and, later, writable. A receiver
  * that isn't ready returns -EAGAIN from message, or pauses the stream: what comes meanwhile waits in
  * a queue whose limits stand in ttrpc/limits.h.
  *
@@ -66,8 +66,9 @@ struct ttrpc_stream_events {
 
 	/*
 	 * The last thing that happens; free what is yours. status as in struct ttrpc_status; on the
-	 * server: OK after close and reply, CANCELLED with the cause if the client is gone,
-	 * DEADLINE_EXCEEDED with -ETIMEDOUT, and what was given to fail.
+	 * server: OK after close and reply (RESOURCE_EXHAUSTED with -EMSGSIZE after a reply that was
+	 * too large), CANCELLED with the cause if the client is gone, DEADLINE_EXCEEDED with
+	 * -ETIMEDOUT, and what was given to fail.
 	 */
 	void (*ended)(struct ttrpc_stream *stream, const struct ttrpc_status *status);
 };
@@ -90,9 +91,14 @@ int ttrpc_stream_fail(struct ttrpc_stream *stream, enum ttrpc_code code, const c
 int ttrpc_stream_vfail(struct ttrpc_stream *stream, enum ttrpc_code code, const char *format,
 		       va_list arguments) __attribute__((format(printf, 3, 0)));
 
+/* As ttrpc_fail_details(). */
+int ttrpc_stream_fail_details(struct ttrpc_stream *stream, enum ttrpc_code code, const char *text,
+			      const struct ttrpc_detail *details, size_t n_details);
+
 /*
  * The call that the stream is, for ttrpc_call_userdata(), _method, _deadline, _peer, _metadata (this
- * one until the handler returns) and _connection_data; NULL on the client.
+ * one until the handler returns) and _connection_data, and for nothing else: it must not be answered
+ * or taken. NULL on the client.
  */
 struct ttrpc_call *ttrpc_stream_call(struct ttrpc_stream *stream);
 
@@ -100,8 +106,9 @@ struct ttrpc_call *ttrpc_stream_call(struct ttrpc_stream *stream);
  * ---- client ----
  * request: NULL where the client streams. If 0 was returned, ended is called exactly once, later.
  * options may be NULL; a timeout covers the whole life of the stream. The client needs a loop.
- * -EMSGSIZE: request is above the limit; -EOVERFLOW: ids ran out; -ENOBUFS: too much waits; the
- * connection's error after its end.
+ * -EMSGSIZE: request is above the limit; -EOVERFLOW: ids ran out; -ENOBUFS: too much waits, or there
+ * are as many streams as limits.streams; -ENOMEM; -EINVAL: no loop; the connection's error after its
+ * end; what an interceptor's begin returned.
  */
 int ttrpc_stream_open(struct ttrpc_client *client, const struct ttrpc_service *service,
 		      const struct ttrpc_method *method, const struct ttrpc_options *options,

@@ -295,21 +295,22 @@ static bool is_servers(const struct ttrpc_stream *stream)
 	return stream->side == &server_side && !stream->over;
 }
 
-/* A stream that the server has ended well: with a last frame that was written already. */
-static int server_stream_ended_well(struct server_stream *self)
+/* A stream that the server has ended, with a last frame that was written already. */
+static int server_stream_ended(struct server_stream *self, const struct ttrpc_status *status)
 {
-	const struct ttrpc_status status = {.code = TTRPC_OK};
 	struct ttrpc_server *server = self->call.connection->server;
 
+	self->call.code = status->code;
 	server_enter(server);
 	stream_is_over(self);
-	stream_end(&self->stream, &status);
+	stream_end(&self->stream, status);
 	server_leave(server);
 	return 0;
 }
 
 int ttrpc_stream_close(struct ttrpc_stream *stream)
 {
+	static const struct ttrpc_status ended_well = {.code = TTRPC_OK};
 	struct server_stream *self = of_stream(stream);
 
 	if (!is_servers(stream))
@@ -319,12 +320,13 @@ int ttrpc_stream_close(struct ttrpc_stream *stream)
 					 stream->method->name);
 	answer_count(self->call.connection, TTRPC_OK);
 	stream_write(stream, FRAME_REMOTE_CLOSED | FRAME_NO_DATA, NULL, 0);
-	return server_stream_ended_well(self);
+	return server_stream_ended(self, &ended_well);
 }
 
 int ttrpc_stream_reply(struct ttrpc_stream *stream, const ProtobufCMessage *response)
 {
 	struct server_stream *self = of_stream(stream);
+	struct ttrpc_status status = {.code = TTRPC_OK};
 
 	if (!is_servers(stream))
 		return 0;
@@ -337,33 +339,44 @@ int ttrpc_stream_reply(struct ttrpc_stream *stream, const ProtobufCMessage *resp
 					 stream->method->name);
 	call_see(&self->call, true, response);
 	if (!answer_reply(self->call.connection, self->call.id, response))
-		self->call.code = TTRPC_RESOURCE_EXHAUSTED;
-	return server_stream_ended_well(self);
+		status_format(&status, TTRPC_RESOURCE_EXHAUSTED, -EMSGSIZE,
+			      "answer is above the limit of %u bytes",
+			      self->call.connection->server->limits.message);
+	return server_stream_ended(self, &status);
 }
 
 int ttrpc_stream_vfail(struct ttrpc_stream *stream, enum ttrpc_code code, const char *format,
 		       va_list arguments)
 {
 	struct server_stream *self = of_stream(stream);
-	struct ttrpc_status status = {.error = 0};
-	struct ttrpc_server *server;
+	struct ttrpc_status status;
 	va_list again;
 
 	if (!is_servers(stream))
 		return 0;
-	server = self->call.connection->server;
 	if (code == TTRPC_OK)
 		code = TTRPC_UNKNOWN;
-	self->call.code = code;
 	va_copy(again, arguments);
 	status_vformat(&status, code, 0, format, again);
 	va_end(again);
 	answer_status(self->call.connection, self->call.id, code, format, arguments);
-	server_enter(server);
-	stream_is_over(self);
-	stream_end(stream, &status);
-	server_leave(server);
-	return 0;
+	return server_stream_ended(self, &status);
+}
+
+int ttrpc_stream_fail_details(struct ttrpc_stream *stream, enum ttrpc_code code, const char *text,
+			      const struct ttrpc_detail *details, size_t n_details)
+{
+	struct server_stream *self = of_stream(stream);
+	struct ttrpc_status status;
+
+	if (!is_servers(stream))
+		return 0;
+	if (code == TTRPC_OK)
+		code = TTRPC_UNKNOWN;
+	if (!answer_details(self->call.connection, self->call.id, code, text, details, n_details))
+		return ttrpc_stream_fail(stream, code, "%s", text);
+	status_format(&status, code, 0, "%s", text);
+	return server_stream_ended(self, &status);
 }
 
 int ttrpc_stream_fail(struct ttrpc_stream *stream, enum ttrpc_code code, const char *format, ...)

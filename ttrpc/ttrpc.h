@@ -13,7 +13,7 @@
  * are untouched on failure, and what was to be taken stays the caller's. What x_new() gives is the
  * caller's, who ends it with x_free(). Strings and tables that are said to be "not copied" must
  * outlive the object. Times are nanoseconds: points of CLOCK_MONOTONIC; timeouts count from the
- * call.
+ * call, and are at most INT64_MAX.
  *
  * Names, in the order of use:
  *
@@ -155,8 +155,9 @@ int ttrpc_server_adopt(struct ttrpc_server *server, int fd);
 /*
  * Stops listening, answers new calls UNAVAILABLE, waits until every call and stream has ended and
  * every answer was taken, closes the connections, then calls done with 0. After timeout (ns) done is
- * called with -ETIMEDOUT, and nothing more was closed: ttrpc_server_free() does that. done may be
- * NULL and may free the server. -EALREADY: a shutdown is under way.
+ * called with -ETIMEDOUT, and nothing more was closed: ttrpc_server_free() does that. Handlers are
+ * not told: what they have under way is waited for. done may be NULL and may free the server.
+ * -EALREADY: a shutdown is under way; -ENOMEM.
  */
 int ttrpc_server_shutdown(struct ttrpc_server *server, uint64_t timeout,
 			  void (*done)(void *userdata, int error), void *userdata);
@@ -230,6 +231,10 @@ const char *ttrpc_call_metadata(const struct ttrpc_call *call, const char *key);
 /* ---- client ---- */
 struct ttrpc_client;
 
+/*
+ * Sent as they are, but for keys, which are made lower case. Both must be UTF-8, or the peer refuses the
+ * call; ttrpc_metadata_set() checks that, nothing does here.
+ */
 struct ttrpc_pair {
 	const char *key, *value;
 };
@@ -241,7 +246,7 @@ struct ttrpc_cancel {
 
 struct ttrpc_options {
 	uint64_t timeout; /* nanoseconds; 0: none. Covers queueing, a blocked write and waiting */
-	const struct ttrpc_pair *metadata; /* n_metadata entries; see also metadata.h */
+	const struct ttrpc_pair *metadata; /* n_metadata entries, not kept; see also metadata.h */
 	size_t n_metadata;
 	/* Set to the call that is made, until it ends. NULL: it can't be cancelled. Not for streams. */
 	struct ttrpc_cancel *cancel;
@@ -335,8 +340,9 @@ void ttrpc_client_on_close(struct ttrpc_client *client, void (*callback)(void *u
 
 /*
  * Sends request; done runs exactly once, later, from the loop (or from ttrpc_client_free), if 0 was
- * returned. options may be NULL. After the connection's end: the error that ended it. The generated
- * functions call these three.
+ * returned. options may be NULL. -ENOBUFS: limits.write_queue bytes wait already; -ENOMEM; -EINVAL: the
+ * client has no loop; after the connection's end the error that ended it. What can't be sent for
+ * another reason ends by done. The generated functions call these three.
  */
 int ttrpc_client_call(struct ttrpc_client *client, const struct ttrpc_service *service,
 		      const struct ttrpc_method *method, const struct ttrpc_options *options,

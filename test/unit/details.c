@@ -72,6 +72,100 @@ TEST(every_code_with_details)
 	fixture_deinit(&fixture);
 }
 
+/* ---- streams: one that has sent something fails in its handler, or later ---- */
+
+static size_t n_ended, n_without;
+static struct ttrpc_stream *kept;
+
+static void on_stream_ended(struct ttrpc_stream *stream, const struct ttrpc_status *status)
+{
+	(void)stream;
+	ASSERT_EQ(status->code, TTRPC_ABORTED);
+	ASSERT_EQ(status->error, 0);
+	ASSERT_STR(status->text, "it failed");
+	n_ended++;
+}
+
+static const struct ttrpc_stream_events failing_events = {.ended = on_stream_ended};
+
+static int on_failing(const void *handlers, struct ttrpc_stream *stream,
+		      const ProtobufCMessage *request)
+{
+	(void)handlers;
+	ttrpc_stream_accept(stream, &failing_events, NULL, NULL);
+	ASSERT_EQ(number_send(stream, 1, 0), 0);
+	if (any_number(request) == 0)
+		return ttrpc_stream_fail_details(stream, TTRPC_ABORTED, "it failed", two, 2);
+	kept = stream;
+	return 0;
+}
+
+static const struct ttrpc_method failing_method[] = {
+	STREAM_METHOD("Fail", TTRPC_SERVER_STREAM, on_failing)};
+static const struct ttrpc_service failing_service = {
+	.name = "test.Failing", .n_methods = 1, .methods = failing_method};
+
+static void stream_failed(struct ttrpc_stream *stream, const struct ttrpc_status *status)
+{
+	char type[32];
+	const void *value;
+	size_t size;
+
+	(void)stream;
+	ASSERT_EQ(status->code, TTRPC_ABORTED);
+	ASSERT_STR(status->text, "it failed");
+	if (!ttrpc_status_detail(status, 0, type, sizeof(type), &value, &size)) {
+		n_without++;
+		return;
+	}
+	details_check(status);
+	n_checked++;
+}
+
+static void failing_open(struct ttrpc_client *client, const char *value)
+{
+	static const struct ttrpc_stream_events events = {.ended = stream_failed};
+	Google__Protobuf__Any any = GOOGLE__PROTOBUF__ANY__INIT;
+	struct ttrpc_stream *stream;
+
+	any.value.data = (uint8_t *)(uintptr_t)value;
+	any.value.len = strlen(value);
+	ASSERT_EQ(ttrpc_stream_open(client, &failing_service, failing_method, NULL, &any.base,
+				    &events, NULL, NULL, &stream),
+		  0);
+}
+
+TEST(streams_fail_with_details)
+{
+	struct ttrpc_client *client;
+	struct fixture fixture;
+
+	fixture_init(&fixture);
+	ASSERT_EQ(ttrpc_server_register(fixture.server, &failing_service, NULL, NULL), 0);
+	client = connect_client(&fixture);
+	failing_open(client, "0");
+	settle(&fixture);
+	ASSERT_EQ(n_checked, 1);
+	failing_open(client, "1");
+	settle(&fixture);
+	ASSERT_EQ(n_checked, 1);
+	ASSERT_EQ(ttrpc_stream_fail_details(kept, TTRPC_ABORTED, "it failed", two, 2), 0);
+	settle(&fixture);
+	ASSERT_EQ(n_checked, 2);
+	ASSERT_EQ(n_ended, 2);
+	ASSERT_EQ(server_streams(&fixture), 0);
+	/* Details above the limit are left out; the code and the text go. */
+	fixture.server->limits.message = 20;
+	failing_open(client, "1");
+	settle(&fixture);
+	ASSERT_EQ(ttrpc_stream_fail_details(kept, TTRPC_ABORTED, "it failed", two, 2), 0);
+	settle(&fixture);
+	ASSERT_EQ(n_ended, 3);
+	ASSERT_EQ(n_without, 1);
+	ttrpc_client_free(client);
+	fixture_deinit(&fixture);
+}
+
 /* A server in a thread with a loop of its own, for callers that block. */
 struct served {
 	struct fixture fixture;

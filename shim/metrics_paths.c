@@ -60,7 +60,7 @@ static bool leads_upwards(const char *path)
 bool metrics_unified(int root)
 {
 	struct statfs system = {0};
-	int fd = openat(root, METRICS_CGROUP_ROOT + 1, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int fd = openat(root, &METRICS_CGROUP_ROOT[1], O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return false;
 	fstatfs(fd, &system);

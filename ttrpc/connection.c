@@ -113,13 +113,11 @@ static void connection_request(struct connection *connection, const struct frame
 {
 	const struct ttrpc_limits *limits = &connection->server->limits;
 
-	if (frame->id <= connection->last_id) {
+	if (!ids_use(&connection->ids, frame->id)) {
 		connection_refuse(connection, frame->id, TTRPC_INVALID_ARGUMENT,
-				  "stream id %u is not above %u, the last one", frame->id,
-				  connection->last_id);
+				  "stream id %u was used before", frame->id);
 		return;
 	}
-	connection->last_id = frame->id;
 	if (connection->n_calls >= limits->calls) {
 		connection_refuse(connection, frame->id, TTRPC_RESOURCE_EXHAUSTED,
 				  "more than %u calls under way", limits->calls);
@@ -226,6 +224,7 @@ void connection_free(struct connection *connection)
 	if (connection->release)
 		connection->release(connection->data);
 	conn_deinit(&connection->conn);
+	ids_deinit(&connection->ids);
 	free(connection->table);
 	free(connection->pool);
 	free(connection);

@@ -25,6 +25,7 @@
 #include "ttrpc/conn.h"
 #include "ttrpc/envelope.h"
 #include "ttrpc/hooks.h"
+#include "ttrpc/ids.h"
 #include "ttrpc/list.h"
 #include "ttrpc/ttrpc.h"
 
@@ -65,7 +66,7 @@ struct connection {
 	struct ttrpc_call **table; /* by id; NULL while there are few of them */
 	uint32_t table_size;
 	uint32_t n_calls;
-	uint32_t last_id; /* the highest id that a request had */
+	struct ids ids; /* of its requests */
 	struct ucred peer;
 	struct stream_pool *pool; /* NULL: no stream yet */
 	const struct ttrpc_streams *streams;

@@ -87,3 +87,41 @@ endef
 $(foreach name,musl gcc clang asan,$(foreach proto,$(TEST_PROTOS), \
 	$(eval $(call unit_service,$(name),$(proto)))))
 # ---- end of those services ----
+
+# ---- other implementations of ttrpc: make interop ----
+
+INTEROP_PROTOS := $(wildcard test/interop/*.proto)
+GENERATED += $(foreach proto,$(INTEROP_PROTOS),$(proto:%.proto=build/gen/%.pb-c.h) \
+	$(proto:%.proto=build/gen/%.ttrpc.h))
+
+# interop VARIANT: its objects of these sources, and of the schemas.
+interop = $(patsubst %,build/$1/obj/test/interop/%.o,$2) $(foreach proto,$(INTEROP_PROTOS), \
+	$(patsubst %.proto,build/$1/obj/gen/%.pb-c.o,$(proto)) \
+	$(patsubst %.proto,build/$1/obj/gen/%.ttrpc.o,$(proto))) \
+	build/$1/libttrpc.a build/$1/libprotobuf-c.a
+
+INTEROP_PROGRAMS := $(addprefix build/test/,ttrpc-streaming-server ttrpc-streaming-client \
+	interop-server interop-client-calls interop-client-streams interop-client-gone)
+TEST_TOOLS += $(INTEROP_PROGRAMS)
+TESTS += test/interop/self.sh
+
+build/test/ttrpc-streaming-server: $(call interop,musl,streaming_server streaming_service serve)
+	$(call link,musl)
+build/test/ttrpc-streaming-client: $(call interop,musl,streaming_client streaming_tests peer)
+	$(call link,musl)
+build/test/interop-server: $(call interop,musl,interop_server streaming_service probe_service \
+		probe_text flow_service serve)
+	$(call link,musl)
+build/test/interop-client-%: $(call interop,musl,client peer streaming_tests probe_text) \
+		build/musl/obj/test/interop/client_%.o build/musl/obj/test/test.o
+	$(call link,musl)
+
+lint-builds: $(foreach name,gcc clang,$(patsubst %.c,build/$(name)/obj/%.o, \
+	$(wildcard test/interop/*.c)))
+
+.PHONY: interop
+interop: $(INTEROP_PROGRAMS)
+	@rm -rf build/interop/results; test/interop/build
+	@status=0; test/run test/interop/{go,go-unary,rust-async,rust-sync}.sh || status=$$?; \
+		test/interop/table; exit $$status
+# ---- end of the other implementations ----

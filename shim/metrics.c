@@ -18,7 +18,7 @@
 #include "shim/metrics_text.h"
 #include "ttrpc/ttrpc.h"
 
-#define TEXT_ROOM 16384  /* bytes of a file; it grows. memory.stat has some 2000 */
+#define TEXT_ROOM 8192   /* bytes of a file; it grows. memory.stat has some 2000 */
 #define ARENA_ROOM 16384 /* bytes of an answer; more come from the heap */
 #define ENVELOPE 64      /* what the transport puts around a response, and more */
 
@@ -29,6 +29,12 @@ int metrics_folder_open(struct metrics *metrics, enum metrics_controller control
 		return -1;
 	path += strspn(path, "/");
 	return openat(metrics->root, *path ? path : ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+}
+
+void metrics_close(const struct metrics *metrics, int fd)
+{
+	if (fd >= 0 && !metrics->leave_open)
+		close(fd);
 }
 
 static bool text_grow(struct metrics *metrics)
@@ -66,7 +72,7 @@ static const char *whole_read(struct metrics *metrics, int folder, const char *n
 	if (fd < 0)
 		return NULL;
 	bool whole = text_read(metrics, fd, pieces);
-	close(fd);
+	metrics_close(metrics, fd);
 	return whole ? metrics->text : NULL;
 }
 
@@ -202,13 +208,18 @@ static int answer_pack(const ProtobufCMessage *message, uint8_t **ret_bytes, siz
 	return result;
 }
 
-int metrics_answer(int root, const struct metrics_paths *paths, uint64_t oom_kills,
+int metrics_answer(int root, const struct metrics_paths *paths, uint64_t oom_kills, bool leave_open,
 		   uint8_t **ret_bytes, size_t *ret_size)
 {
 	_Alignas(max_align_t) uint8_t first[ARENA_ROOM];
 	struct arena arena;
 	struct metrics metrics = {
-		.paths = paths, .oom_kills = oom_kills, .root = root, .arena = &arena};
+		.paths = paths,
+		.oom_kills = oom_kills,
+		.root = root,
+		.arena = &arena,
+		.leave_open = leave_open,
+	};
 
 	arena_init(&arena, first, sizeof(first), METRICS_MAX);
 	ProtobufCMessage *message = paths->folders[METRICS_UNIFIED] ? metrics_v2_read(&metrics)

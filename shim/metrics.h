@@ -28,13 +28,15 @@ struct metrics {
 	struct arena *arena; /* messages, lists and strings of the answer */
 	char *text;          /* of the file that was read last */
 	size_t room;
+	bool leave_open;
 };
 
 /*
  * The packed containerd.task.v2.StatsResponse, to be freed. Returns 0, -ENOMEM or -EMSGSIZE. root: as
- * in metrics_paths.h.
+ * in metrics_paths.h. leave_open: for a process that ends when it has passed on the answer, which all
+ * wait for: of the time that the files take, closing them is a fourth.
  */
-int metrics_answer(int root, const struct metrics_paths *paths, uint64_t oom_kills,
+int metrics_answer(int root, const struct metrics_paths *paths, uint64_t oom_kills, bool leave_open,
 		   uint8_t **ret_bytes, size_t *ret_size);
 
 /* The same of metrics that somebody else made: a message of that type, packed. */
@@ -47,8 +49,9 @@ int metrics_wrap(const char *type_url, const void *value, size_t size, uint8_t *
 ProtobufCMessage *metrics_v1_read(struct metrics *metrics);
 ProtobufCMessage *metrics_v2_read(struct metrics *metrics);
 
-/* A folder of a cgroup, to be closed. -1: the container has none, or it is gone. */
+/* A folder of a cgroup. -1: the container has none, or it is gone. */
 int metrics_folder_open(struct metrics *metrics, enum metrics_controller controller);
+void metrics_close(const struct metrics *metrics, int fd); /* may be -1 */
 
 /* A whole file, until the next one is read. NULL: it cannot be read. folder may be -1. */
 const char *metrics_file_read(struct metrics *metrics, int folder, const char *name);

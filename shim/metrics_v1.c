@@ -4,7 +4,6 @@
  * is there if the container has a cgroup of that controller, though all of its files be missing.
  */
 #include <string.h>
-#include <unistd.h>
 
 #include "shim/metrics_text.h"
 #include "shim/metrics_v1.h"
@@ -273,8 +272,7 @@ ProtobufCMessage *metrics_v1_read(struct metrics *metrics)
 			continue;
 		int folder = metrics_folder_open(metrics, parts[i].controller);
 		parts[i].read(metrics, folder, answer);
-		if (folder >= 0)
-			close(folder);
+		metrics_close(metrics, folder);
 	}
 	return &answer->metrics.base;
 }

@@ -5,7 +5,6 @@
  * does not have, and pressure, which a kernel need not measure.
  */
 #include <string.h>
-#include <unistd.h>
 
 #include "proto/cgroup_v2.pb-c.h"
 #include "shim/metrics.h"
@@ -280,7 +279,8 @@ static void hugetlb_read(struct metrics *metrics, int folder, struct answer *ans
 		stat->pagesize = metrics_string(metrics, sizes[i], strlen(sizes[i]));
 		end = stpcpy(stpcpy(name, "hugetlb."), sizes[i]);
 		stpcpy(end, ".current");
-		metrics_number_read(metrics, folder, name, &stat->current);
+		if (!metrics_number_read(metrics, folder, name, &stat->current))
+			continue;
 		stpcpy(end, ".max");
 		metrics_number_read(metrics, folder, name, &stat->max);
 		stpcpy(end, ".events");
@@ -304,7 +304,6 @@ ProtobufCMessage *metrics_v2_read(struct metrics *metrics)
 	rdma_read(metrics, folder, answer);
 	io_read(metrics, folder, answer);
 	hugetlb_read(metrics, folder, answer);
-	if (folder >= 0)
-		close(folder);
+	metrics_close(metrics, folder);
 	return &answer->metrics.base;
 }

@@ -38,7 +38,8 @@ static int cgroups_answer(const struct job *job, struct runtime_task *task, uint
 		return -errno;
 	int result = paths_get(job, root, &paths);
 	if (result == 0) {
-		result = metrics_answer(root, &paths, job->verb->oom_kills, ret_bytes, ret_size);
+		result = metrics_answer(root, &paths, job->verb->oom_kills, true, ret_bytes,
+					ret_size);
 		metrics_paths_deinit(&paths);
 	}
 	close(root);

@@ -34,7 +34,7 @@ build/test/task build/test/sink: build/test/%: build/musl/obj/test/tools/%.o \
 # ---- containers in a machine with cgroup v2 ----
 
 VM_TOOLS := build/musl/test/unit/harden build/musl/test/unit/harden_works \
-	build/musl/test/filter/filter-loaded
+	build/musl/test/unit/cgroup_v2 build/musl/test/filter/filter-loaded
 
 .PHONY: test-vm
 test-vm: $(PRODUCTS) $(TEST_TOOLS) $(VM_TOOLS)

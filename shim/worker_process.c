@@ -13,6 +13,21 @@
 #define DEATH_WAIT_MS 10000 /* for a process that was sent SIGKILL */
 
 /*
+ * Of a process that is just being reaped the kernel says that its parent is 0. It can't be opened any
+ * more then.
+ */
+static int parent_of(pid_t pid, pid_t *ret_parent)
+{
+	pid_t parent = 0;
+	int result = process_parent(pid, &parent);
+	if (result == 0 && parent == 0)
+		result = process_parent(pid, &parent);
+	if (result == 0)
+		*ret_parent = parent;
+	return result;
+}
+
+/*
  * The way up from it ends at the monitor, to which orphans come. One that has ended already is the
  * monitor's to judge.
  */
@@ -22,7 +37,7 @@ static bool is_credible(pid_t pid)
 	if (pid <= 1 || pid == monitor || pid == getpid())
 		return false;
 	while (parent > 1 && parent != monitor) {
-		if (process_parent(parent, &parent) == 0)
+		if (parent_of(parent, &parent) == 0)
 			continue;
 		if (parent == pid)
 			return true;

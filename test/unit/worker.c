@@ -233,6 +233,44 @@ TEST(exec_that_the_runtime_refuses_or_lacks)
 	worker_deinit(&fixture);
 }
 
+/* Its parent ends, and the test reaps it at once, as the monitor does, while the worker looks at it. */
+static int leaving(struct runtime_task *task, pid_t *ret_pid)
+{
+	int ends[2];
+	(void)task;
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return -errno;
+	pid_t parent = fork();
+	if (parent == 0) {
+		pid_t pid = fork();
+		if (pid > 0 && write(ends[1], &pid, sizeof(pid)) != sizeof(pid))
+			_exit(1);
+		_exit(0);
+	}
+	ASSERT_EQ(read(ends[0], ret_pid, sizeof(*ret_pid)), sizeof(*ret_pid));
+	ASSERT_EQ(waitpid(parent, NULL, 0), parent);
+	return 0;
+}
+
+TEST(exec_of_a_process_that_ends_at_once)
+{
+	struct worker_fixture fixture;
+	struct exec exec;
+	worker_init(&fixture);
+	fixture.runtime.exec = leaving;
+	exec_init(&exec, "{}");
+	for (int i = 0; i < 500; i++) {
+		bool worker_lives = true;
+		pid_t worker = worker_begin(&fixture, VERB_EXEC, "more", &exec.request.base);
+		while (worker_lives)
+			worker_lives = waitpid(-1, NULL, 0) != worker;
+		ASSERT_EQ(report_receive(fixture.reports[0], &fixture.message, 0), 0);
+		ASSERT_EQ(fixture.message.report.code, TTRPC_OK);
+		report_deinit(&fixture.message);
+	}
+	worker_deinit(&fixture);
+}
+
 /* Its output has nowhere to go: the process that runs already is killed. */
 TEST(exec_that_fails_is_undone)
 {

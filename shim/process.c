@@ -143,14 +143,25 @@ struct container *container_new(struct server *server, const char *id, const cha
 	return container;
 }
 
+void container_tell_oom(struct container *container)
+{
+	Containerd__Events__TaskOOM event = CONTAINERD__EVENTS__TASK_OOM__INIT;
+	if (!container->oom_owed)
+		return;
+	container->oom_owed = false;
+	event.container_id = container->id;
+	api_publisher_publish(&container->server->publisher, "/tasks/oom", &event.base);
+}
+
+/* The program may run, and be killed, before its start is answered: clients hear of that first. */
 static void oom_killed(struct oom *oom, uint64_t n, void *userdata)
 {
 	struct container *container = userdata;
-	Containerd__Events__TaskOOM event = CONTAINERD__EVENTS__TASK_OOM__INIT;
 	(void)oom;
 	(void)n;
-	event.container_id = container->id;
-	api_publisher_publish(&container->server->publisher, "/tasks/oom", &event.base);
+	container->oom_owed = true;
+	if (container->init.state != PROCESS_CREATED)
+		container_tell_oom(container);
 }
 
 void container_take_oom(struct container *container, struct report_message *message)
@@ -394,6 +405,7 @@ void process_exited(struct process *process, const struct report *report)
 {
 	/* the reason comes before the exit */
 	oom_check(&process->container->oom);
+	container_tell_oom(process->container);
 	process->exit_status = report->exit_status;
 	process->exited_at = report->exited_at;
 	process->exited_at_nanos = report->exited_at_nanos;

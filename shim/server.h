@@ -105,6 +105,7 @@ struct container {
 	struct process init;
 	struct process *execs;
 	struct oom oom;
+	bool oom_owed;               /* there were kills that clients have not heard of */
 	struct ttrpc_timer patience; /* its init has ended, and the start of an exec may hang */
 	bool cancelling;             /* the monitor was asked to end its create */
 	bool doomed;                 /* its create will fail: nobody counts on it any more */
@@ -217,6 +218,7 @@ int operation_report(struct server *server, struct report_message *message);
 
 /* process.c */
 void container_take_oom(struct container *container, struct report_message *message);
+void container_tell_oom(struct container *container); /* what is owed */
 struct container *server_container(struct server *server, const char *id);
 struct container *container_new(struct server *server, const char *id, const char *bundle,
 				const char *const paths[static 3]);

@@ -49,6 +49,7 @@ static void started(struct operation *operation, struct report_message *message)
 	streams_take(process, message, made);
 	container_take_oom(process->container, message);
 	publish_start(process);
+	container_tell_oom(process->container);
 	if (process->payload >= 0)
 		close(process->payload);
 	process->payload = -1;

@@ -28,6 +28,8 @@ int runc_json_check(const char *what, const char *json, size_t size, struct fail
 	if (size > RUNC_JSON_MAX)
 		return failure_set(ret_failure, "%s: %zu bytes of JSON, %u are allowed", what, size,
 				   RUNC_JSON_MAX);
+	if (memchr(json, 0, size)) /* jansson passes over some */
+		return failure_set(ret_failure, "%s: JSON: a byte is zero", what);
 	root = json_loadb(json, size, JSON_DECODE_INT_AS_REAL | JSON_ALLOW_NUL, &error);
 	object = json_is_object(root);
 	if (!root && json_error_code(&error) == json_error_out_of_memory)

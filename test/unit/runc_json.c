@@ -31,7 +31,8 @@ TEST(refused)
 			  FAILURE_REFUSED);
 		ASSERT_STR(failure.text, refused[i].text);
 	}
-	ASSERT_EQ(runc_json_check("process", "{\"a\":\0}", 7, &failure), FAILURE_REFUSED);
+	ASSERT_EQ(runc_json_check("process", "{\"a\":-1e5\0}", 11, &failure), FAILURE_REFUSED);
+	ASSERT_STR(failure.text, "process: JSON: a byte is zero");
 }
 
 TEST(refused_deep)

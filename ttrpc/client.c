@@ -111,6 +111,8 @@ static void client_close(struct ttrpc_client *client)
 		client->local = true;
 	conn_break(&client->conn, -ECANCELED);
 	client_check(client);
+	/* What is left of them where a callback of the very same end came here. */
+	client_call_end_all(client, client->conn.error);
 	/* What the peer ended before, and its user hasn't heard of yet. */
 	if (client->streams)
 		client->streams->free(client);

@@ -110,8 +110,11 @@ static void call_expired(struct ttrpc_timer *timer)
 
 	server_enter(server);
 	if (server->lenient && !call->method->streams) {
-		call_tell(call, -ETIMEDOUT);
+		call->error = -ETIMEDOUT;
 		call->expired = true;
+		/* Which may answer it, and then it is gone. */
+		if (call->cancelled)
+			call->cancelled(call, call->userdata);
 	} else {
 		connection_refuse(call->connection, call->id, TTRPC_DEADLINE_EXCEEDED,
 				  "context deadline exceeded");

@@ -193,6 +193,53 @@ TEST(handler_answers_after_the_deadline_where_that_is_switched_off)
 	ASSERT_EQ(n_lenient, 1);
 }
 
+static void answer_at_once(struct ttrpc_call *call, void *userdata)
+{
+	Google__Protobuf__Any any = GOOGLE__PROTOBUF__ANY__INIT;
+
+	++*(size_t *)userdata;
+	ttrpc_reply(call, &any.base);
+}
+
+static int on_answer_at_once(const void *handlers, struct ttrpc_call *call,
+			     const ProtobufCMessage *request)
+{
+	(void)handlers;
+	(void)request;
+	ttrpc_call_take(call, answer_at_once, &n_lenient);
+	return 0;
+}
+
+/* More of them than the server keeps for reuse: what is answered there is gone when that returns. */
+TEST(handler_answers_in_its_cancel_callback)
+{
+	enum { CALLS = 2 * SERVER_SPARE_CALLS_MAX };
+	static const struct ttrpc_method method[] = {ANY_METHOD("Call", 0, on_answer_at_once)};
+	static const struct ttrpc_service service = {"test.AtOnce", 1, method};
+	static uint8_t bytes[CALLS * 64], answer[64];
+	struct fixture fixture;
+	struct frame frame;
+	size_t size = 0;
+	int fd, n = 0;
+
+	fixture_init(&fixture);
+	ASSERT_EQ(ttrpc_server_register(fixture.server, &service, NULL, NULL), 0);
+	ttrpc_server_enforce_deadlines(fixture.server, false);
+	fd = raw_connect(&fixture);
+	for (uint32_t i = 0; i < CALLS; i++)
+		size += request_build(bytes + size, 2 * i + 1, "test.AtOnce", "Call", "", "", 1);
+	raw_send(fd, bytes, size);
+	while (n_lenient < CALLS)
+		ASSERT_EQ(ttrpc_loop_dispatch(&fixture.loop, -1), 0);
+	settle(&fixture);
+	for (; raw_receive(fd, &frame, answer, sizeof(answer)); n++)
+		ASSERT_EQ(frame.length, 0);
+	ASSERT_EQ(n, CALLS);
+	ASSERT(ttrpc_server_idle(fixture.server));
+	close(fd);
+	fixture_deinit(&fixture);
+}
+
 TEST(handler_learns_why_it_was_cancelled)
 {
 	struct outcome outcome = {.n = 0};

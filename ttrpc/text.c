@@ -29,11 +29,12 @@ static void cursor_put(struct cursor *cursor, const char *text, size_t size)
 {
 	size_t stored = size < cursor->room ? size : cursor->room;
 
-	if (stored > 0)
-		memcpy(cursor->at, text, stored);
+	cursor->length += size;
+	if (stored == 0)
+		return;
+	memcpy(cursor->at, text, stored);
 	cursor->at += stored;
 	cursor->room -= stored;
-	cursor->length += size;
 }
 
 static void cursor_put_number(struct cursor *cursor, uint64_t value, unsigned base)

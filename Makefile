@@ -5,7 +5,8 @@
 #     make run        a real containerd runs real containers through the shim, and what that costs
 #     make test       everything that can be shown to be right; T=text: only tests whose file matches
 #     make asan       the unit tests with address and undefined behaviour sanitizers
-#     make fuzz       the fuzz targets under clang's libFuzzer, FUZZ_SECONDS=60 each
+#     make fuzz       the fuzz targets under clang's libFuzzer, FUZZ_SECONDS=60 each; T=text as above
+#     make fuzz-coverage    which lines of ttrpc/ and shim/ they have reached
 #     make lint       format, static analysis, scripts, and builds without a warning by all compilers
 #     make interop    clients and servers of other implementations of ttrpc, where Go or Rust is installed
 #     make bench, make test-vm    figures; the same containers in a machine with cgroup v2
@@ -21,6 +22,7 @@
 #   musl    what ships: static, small            host    build tools: the generator, seccomp's compiler
 #   gcc     glibc, gcc                           asan    glibc, gcc, sanitizers
 #   clang   glibc, clang                           fuzz    glibc, clang, sanitizers, libFuzzer
+#   coverage    glibc, clang, libFuzzer, counters of lines
 # For the rules of others (*/rules.mk, read below): build/VARIANT/obj/path/file.o is made of
 # path/file.c in any folder; $(VARIANT_LIBRARIES) are what a program is linked with, in order, and
 # $(call link,VARIANT) is the recipe. Headers that they generate go into GENERATED, programs that
@@ -43,9 +45,10 @@ quiet = $(if $(filter 0,$(V)),@printf '  %-8s%s\n' $1 $@;)mkdir -p $(@D);
 # ---- what must be there ----
 
 GOALS := $(or $(MAKECMDGOALS),all)
-GET_BY_THEMSELVES := run test bench lint asan fuzz test-vm interop
+GET_BY_THEMSELVES := run test bench lint asan fuzz fuzz-coverage test-vm interop
 NEEDED := build $(if $(filter run test bench test-vm,$(GOALS)),daemons) \
-	$(if $(filter lint format fuzz,$(GOALS)),lint) $(if $(filter fuzz,$(GOALS)),fuzz) \
+	$(if $(filter lint format fuzz,$(GOALS)),lint) \
+	$(if $(filter fuzz fuzz-coverage,$(GOALS)),fuzz) \
 	$(if $(filter test-vm,$(GOALS)),vm)
 
 ifneq ($(filter-out clean deps deps-vm,$(GOALS)),)
@@ -155,6 +158,13 @@ fuzz_FOREIGN := $(asan_FOREIGN)
 fuzz_LDFLAGS := -pie -fsanitize=fuzzer,address,undefined
 fuzz_HEADERS = $(GENERATED)
 
+# The fuzz targets once more, to see which lines their inputs reach.
+coverage_CC := clang
+coverage_LD := clang
+coverage_CFLAGS := -O1 -fPIE -fprofile-instr-generate -fcoverage-mapping
+coverage_LDFLAGS := -pie -fsanitize=fuzzer -fprofile-instr-generate
+coverage_HEADERS = $(GENERATED)
+
 # Programs of the build: made before what they generate.
 host_CC := gcc
 host_LD := gcc
@@ -248,7 +258,7 @@ build/$1/test/unit/%: build/$1/obj/test/unit/%.o build/$1/obj/test/test.o build/
 	$$(call link,$1) $$(shell cat test/unit/$$*.ldflags 2>/dev/null)
 endef
 
-$(foreach name,musl gcc clang asan fuzz host,$(eval $(call variant,$(name))))
+$(foreach name,musl gcc clang asan fuzz coverage host,$(eval $(call variant,$(name))))
 
 -include $(shell find build/*/obj -name '*.d' 2>/dev/null)
 

@@ -46,17 +46,31 @@ test-vm: $(PRODUCTS) $(TEST_TOOLS) $(VM_TOOLS)
 FUZZ_SECONDS ?= 60
 FUZZ := $(filter-out replay,$(sort $(patsubst test/fuzz/%.c,%,$(wildcard test/fuzz/*.c))))
 
-fuzz_libraries = $(addprefix build/$1/lib,runc.a shim.a ttrpc.a protobuf-c.a jansson.a)
+fuzz_libraries = $(addprefix build/$1/lib,runc.a shim.a ttrpc.a generator.a protobuf-c.a jansson.a)
+fuzz_flags = $(shell cat test/fuzz/$1.ldflags 2>/dev/null)
+
+# The generator but for its main file, which its target has in it.
+GENERATED += $(GENERATOR_PROTOS:%.proto=build/gen/%.pb-c.h)
+
+define fuzz_generator
+build/$1/libgenerator.a: $(patsubst %.c,build/$1/obj/%.o,$(filter-out %/main.c,$(sort \
+		$(wildcard ttrpc/gen/*.c)))) $(GENERATOR_PROTOS:%.proto=build/$1/obj/gen/%.pb-c.o) ttrpc/gen
+	$$(archive)
+endef
+$(foreach name,musl gcc clang asan fuzz coverage,$(eval $(call fuzz_generator,$(name))))
 
 define fuzz_replay
 build/$1/test/fuzz/%: build/$1/obj/test/fuzz/%.o build/$1/obj/test/fuzz/replay.o \
 		build/$1/obj/test/test.o $(call fuzz_libraries,$1)
-	$$(call link,$1)
+	$$(call link,$1) $$(call fuzz_flags,$$*)
 endef
 $(foreach name,musl gcc clang asan,$(eval $(call fuzz_replay,$(name))))
 
 build/fuzz/test/fuzz/%: build/fuzz/obj/test/fuzz/%.o $(call fuzz_libraries,fuzz)
-	$(call link,fuzz)
+	$(call link,fuzz) $(call fuzz_flags,$*)
+
+build/coverage/test/fuzz/%: build/coverage/obj/test/fuzz/%.o $(call fuzz_libraries,coverage)
+	$(call link,coverage) $(call fuzz_flags,$*)
 
 TESTS += $(FUZZ:%=build/musl/test/fuzz/%)
 asan: $(FUZZ:%=build/asan/test/fuzz/%)
@@ -72,6 +86,11 @@ fuzz: $(FUZZ:%=build/fuzz/test/fuzz/%)
 			test/fuzz/$$name >build/fuzz/$$name.log 2>&1 || \
 			{ tail -n 40 build/fuzz/$$name.log; exit 1; }; \
 	done
+
+# Of the inputs in the tree and those that were found; each target on its own, then all together.
+.PHONY: fuzz-coverage
+fuzz-coverage: $(FUZZ:%=build/coverage/test/fuzz/%)
+	@test/fuzz/coverage $(call CHOSEN,$(FUZZ))
 # ---- end of the fuzz targets ----
 
 # ---- unit tests with a service of their own: its objects, for each test whose name begins so ----

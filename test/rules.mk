@@ -144,3 +144,19 @@ interop: $(INTEROP_PROGRAMS)
 	@status=0; test/run test/interop/{go,go-unary,rust-async,rust-sync}.sh || status=$$?; \
 		test/interop/table; exit $$status
 # ---- end of the other implementations ----
+
+# ---- soak: millions of calls, streams and connections; in the tests a thousandth of them ----
+
+SOAK_SCALE ?= 1
+TESTS += build/musl/test/soak/soak
+
+build/%/test/soak/soak: $(addprefix build/%/obj/test/soak/,load.o server.o soak.o) \
+		$(addprefix build/%/lib,ttrpc.a protobuf-c.a)
+	$(call link,$*)
+
+lint-builds: build/gcc/test/soak/soak build/clang/test/soak/soak
+
+.PHONY: soak
+soak: build/musl/test/soak/soak
+	@SOAK_SCALE=$(SOAK_SCALE) $<
+# ---- end of the soak ----

@@ -150,7 +150,7 @@ interop: $(INTEROP_PROGRAMS)
 SOAK_SCALE ?= 1
 TESTS += build/musl/test/soak/soak
 
-build/%/test/soak/soak: $(addprefix build/%/obj/test/soak/,load.o server.o soak.o) \
+build/%/test/soak/soak: $(addprefix build/%/obj/test/soak/,crowd.o load.o server.o soak.o) \
 		$(addprefix build/%/lib,ttrpc.a protobuf-c.a)
 	$(call link,$*)
 

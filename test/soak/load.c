@@ -34,7 +34,7 @@ static void load_dispatch(struct load *load)
 		soak_fail("the loop fails: %s", strerror(-error));
 }
 
-static int load_connect(const struct load *load)
+int load_connect(const struct load *load)
 {
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The server. Its descriptors are the listening socket and the control, whose other end is the
- * test's: when that is closed the server shuts down, and its exit status says whether everything
+ * test's: a byte says that it listens, and when the other end is closed the server shuts down, and its exit status says whether everything
  * had come to its end by then.
  */
 #include <sys/epoll.h>
@@ -178,6 +178,7 @@ int soak_serve(int listener, int control)
 	static struct soak_server self;
 	struct ttrpc_limits limits;
 
+	crowd_is_possible(SOAK_CROWD);
 	self.control = TTRPC_WATCH_NULL;
 	ttrpc_limits_init(&limits);
 	limits.message = SOAK_MESSAGE_MAX;
@@ -188,6 +189,7 @@ int soak_serve(int listener, int control)
 	ttrpc_server_count(self.server, &self.statistics);
 	SOAK_CHECK(ttrpc_server_listen(self.server, listener) == 0);
 	SOAK_CHECK(ttrpc_watch_add(&self.loop, &self.control, control, EPOLLIN, on_control) == 0);
+	SOAK_CHECK(write(control, "", 1) == 1);
 	SOAK_CHECK(ttrpc_loop_run(&self.loop) == 0);
 	SOAK_CHECK(self.statistics.connections_now == 0 && ttrpc_server_idle(self.server));
 	ttrpc_server_free(self.server);

@@ -23,6 +23,7 @@
 #include "test/soak/soak.h"
 
 #define TOLERANCE 64        /* kB */
+#define CONNECTION_MAX 1024 /* bytes of the server's own memory for an idle connection */
 #define SETTLE 10000000000u /* ns, for what is late */
 #define SECONDS_MAX 3600    /* of all; it ends by itself */
 #define LISTENER_FD 10      /* of the server program */
@@ -126,19 +127,20 @@ static int server_listener(struct load *load)
 static pid_t server_start(struct load *load, int *ret_control)
 {
 	int listener = server_listener(load), fds[2];
+	char ready;
 	pid_t pid;
 
 	SOAK_CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) == 0);
 	pid = fork();
 	SOAK_CHECK(pid >= 0);
 	if (pid == 0) {
-		dup2(listener, LISTENER_FD);
-		dup2(fds[1], CONTROL_FD);
+		SOAK_CHECK(dup2(listener, LISTENER_FD) >= 0 && dup2(fds[1], CONTROL_FD) >= 0);
 		execl("/proc/self/exe", "soak", "server", NULL);
 		_exit(127);
 	}
 	close(listener);
 	close(fds[1]);
+	SOAK_CHECK(read(fds[0], &ready, 1) == 1);
 	*ret_control = fds[0];
 	return pid;
 }
@@ -155,8 +157,6 @@ static void server_stop(pid_t pid, int control)
 	printf("ok soak.shutdown\n");
 }
 
-/* ---- the phases ---- */
-
 /* Turns the loop until the server and we have what we had, for as long as that may take. */
 static bool phase_settle(struct load *load, pid_t server, const struct usage before[2],
 			 struct usage now[2])
@@ -172,6 +172,8 @@ static bool phase_settle(struct load *load, pid_t server, const struct usage bef
 	} while (ttrpc_now() < end);
 	return false;
 }
+
+/* ---- the phases ---- */
 
 static void phase_print(const char *when, const struct usage usage[2])
 {
@@ -201,6 +203,65 @@ static void phase_run(struct load *load, const struct phase *phase, uint64_t n, 
 	fflush(stdout);
 }
 
+/* ---- many connections at once ---- */
+
+/* Against what the server had before the first connection of all. */
+static void thousand(struct load *load, pid_t server)
+{
+	const struct usage before[2] = {usage_of(server), usage_of(getpid())};
+	struct usage now[2];
+	int *fds;
+
+	phase_name = "thousand_connections";
+	fds = crowd_come(load, 1000);
+	crowd_call(fds, 1000, 1);
+	now[0] = usage_of(server);
+	crowd_go(fds, 1000);
+	printf("1000 connections, gone again: the server had %u kB, then %u", before[0].memory,
+	       now[0].memory);
+	if (!phase_settle(load, server, before, now))
+		soak_fail("%u kB of the server's memory stay", now[0].memory - before[0].memory);
+	printf(", and has %u\nok soak.thousand_connections\n", now[0].memory);
+}
+
+/* Bytes of the server for each of so many connections. */
+static long per_connection(pid_t server, struct usage before)
+{
+	return ((long)memory_of(server) - (long)before.memory) * 1024 / (long)SOAK_CROWD;
+}
+
+static void crowd(struct load *load, pid_t server)
+{
+	const struct usage before[2] = {usage_of(server), usage_of(getpid())};
+	long idle, called;
+	struct usage now[2];
+	int *fds;
+
+	phase_name = "ten_thousand_connections";
+	if (!crowd_is_possible(SOAK_CROWD)) {
+		printf("skip soak.%s: the hard limit of descriptors is too low\n", phase_name);
+		return;
+	}
+	fds = crowd_come(load, SOAK_CROWD);
+	/* The last one's answer comes when all were accepted. */
+	crowd_call(fds + SOAK_CROWD - 1, 1, 1);
+	SOAK_CHECK(descriptors_of(server) >= SOAK_CROWD);
+	idle = per_connection(server, before[0]);
+	for (uint32_t id = 3; id < 7; id += 2)
+		crowd_call(fds, SOAK_CROWD, id);
+	called = per_connection(server, before[0]);
+	crowd_go(fds, SOAK_CROWD);
+	printf("%u connections at once: %ld bytes each, %ld after a call\n", SOAK_CROWD, idle,
+	       called);
+	if (idle > CONNECTION_MAX || called > CONNECTION_MAX)
+		soak_fail("a connection costs more than %d bytes", CONNECTION_MAX);
+	if (!phase_settle(load, server, before, now))
+		soak_fail("the server has %u kB and %u descriptors instead of %u and %u",
+			  now[0].memory, now[0].descriptors, before[0].memory,
+			  before[0].descriptors);
+	printf("ok soak.ten_thousand_connections\n");
+}
+
 /* So long that kept buffers were given back, which come again with the next large message. */
 static void warm_up(struct load *load)
 {
@@ -223,7 +284,9 @@ static void soak(uint64_t scale)
 
 	SOAK_CHECK(ttrpc_loop_init(&load.loop) == 0);
 	server = server_start(&load, &control);
+	thousand(&load, server);
 	warm_up(&load);
+	crowd(&load, server);
 	before[0] = usage_of(server);
 	before[1] = usage_of(getpid());
 	for (size_t i = 0; i < N_PHASES; i++)

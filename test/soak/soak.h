@@ -6,6 +6,7 @@
  *
  *   soak.c     runs the phases, one after the other, and judges memory and descriptors of both
  *   load.c     the client: what is under way is started again and again, as each one ends
+ *   crowd.c    thousands of connections at once
  *   server.c   the server, a program of its own so that its memory is
  *
  * What goes on is a mixture in which anything that could leave something behind comes now and then:
@@ -20,6 +21,7 @@
 #include "proto/google/protobuf/any.pb-c.h"
 #include "ttrpc/ttrpc.h"
 
+#define SOAK_CROWD 10000u
 #define SOAK_MESSAGE_MAX 65536u /* of both ends; small, to be exceeded */
 
 /* A test that can't go on says why and ends the process. */
@@ -60,9 +62,19 @@ struct load {
 	unsigned under_way;
 };
 
+int load_connect(const struct load *load); /* a connected socket */
+
 /* Runs n of them, so many at a time; each ends as it should, or the process does. */
 void load_calls(struct load *load, uint64_t n);
 void load_streams(struct load *load, uint64_t n);
 void load_connects(struct load *load, uint64_t n);
+
+/* ---- crowd.c ---- */
+/* Raises the limit of descriptors; false: not as far as n connections need it. */
+bool crowd_is_possible(unsigned n);
+
+int *crowd_come(const struct load *load, unsigned n);     /* to be given to crowd_go() */
+void crowd_call(const int *fds, unsigned n, uint32_t id); /* one call on each, with this id */
+void crowd_go(int *fds, unsigned n);
 
 #endif

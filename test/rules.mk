@@ -49,7 +49,7 @@ FUZZ := $(filter-out replay,$(sort $(patsubst test/fuzz/%.c,%,$(wildcard test/fu
 fuzz_libraries = $(addprefix build/$1/lib,runc.a shim.a ttrpc.a generator.a protobuf-c.a jansson.a)
 fuzz_flags = $(shell cat test/fuzz/$1.ldflags 2>/dev/null)
 
-# The generator but for its main file, which its target has in it.
+# The generator but for its process.
 GENERATED += $(GENERATOR_PROTOS:%.proto=build/gen/%.pb-c.h)
 
 define fuzz_generator

@@ -10,7 +10,8 @@
 #     make soak       10 million calls, a million streams, 100,000 connects; SOAK_SCALE=10: a tenth
 #     make lint       format, static analysis, scripts, and builds without a warning by all compilers
 #     make interop    clients and servers of other implementations of ttrpc, where Go or Rust is installed
-#     make bench, make test-vm    figures; the same containers in a machine with cgroup v2
+#     make bench, make bench-ttrpc    figures of the shim; of the library, beside Go's and Rust's
+#     make test-vm    the same containers in a machine with cgroup v2
 #     make deps       what all this needs: tools are installed, daemons only unpacked in build/
 #     make format     lets clang-format write the tree
 #     make install-ttrpc PREFIX=dir    libttrpc for programs of others, see ttrpc/README.md

@@ -22,6 +22,44 @@ bench: $(PRODUCTS) $(BENCH_TOOLS)
 	@test/bench/run
 # ---- end of figures ----
 
+# ---- figures of the ttrpc library: make bench-ttrpc ----
+
+# musl is what ships; the same programs with glibc stand beside them.
+TTRPC_BENCH := $(foreach name,musl gcc,$(addprefix build/$(name)/test/bench-ttrpc/,server client)) \
+	$(addprefix build/gcc/test/bench-ttrpc/,load limit bench) build/bench-ttrpc/echo \
+	build/musl/test/bench-ttrpc/counted
+TTRPC_BENCH_STUBS := $(addprefix obj/gen/test/bench-ttrpc/bench.,pb-c.o ttrpc.o)
+GENERATED += $(addprefix build/gen/test/bench-ttrpc/bench,.pb-c.h .ttrpc.h)
+
+define ttrpc_bench
+build/$1/test/bench-ttrpc/server build/$1/test/bench-ttrpc/echo build/$1/test/bench-ttrpc/client: \
+		build/$1/test/bench-ttrpc/%: build/$1/obj/test/bench-ttrpc/%.o \
+		build/$1/obj/test/bench-ttrpc/meter.o $(TTRPC_BENCH_STUBS:%=build/$1/%) \
+		build/$1/libttrpc.a build/$1/libprotobuf-c.a
+	$$(call link,$1)
+endef
+$(foreach name,musl gcc,$(eval $(call ttrpc_bench,$(name))))
+
+build/musl/test/bench-ttrpc/counted: $(addprefix build/musl/obj/test/bench-ttrpc/,server.o count.o) \
+		$(TTRPC_BENCH_STUBS:%=build/musl/%) build/musl/libttrpc.a build/musl/libprotobuf-c.a
+	$(call link,musl) -Wl,--wrap=malloc -Wl,--wrap=calloc -Wl,--wrap=realloc
+build/bench-ttrpc/echo: build/musl/test/bench-ttrpc/echo
+	$(call quiet,STRIP)strip -R .comment -o $@ $<
+build/gcc/test/bench-ttrpc/load: $(patsubst %,build/gcc/obj/test/bench-ttrpc/%.o,load frames meter)
+	$(call link,gcc)
+build/gcc/test/bench-ttrpc/limit: $(patsubst %,build/gcc/obj/test/bench-ttrpc/%.o,limit frames)
+	$(call link,gcc)
+build/gcc/test/bench-ttrpc/bench: $(patsubst %,build/gcc/obj/test/bench-ttrpc/%.o, \
+		bench figures frames memory peers process syscalls)
+	$(call link,gcc)
+
+.PHONY: bench-ttrpc bench-ttrpc-tools
+bench-ttrpc-tools: $(TTRPC_BENCH)
+bench-ttrpc: $(TTRPC_BENCH)
+	@test/bench-ttrpc/build-peers
+	@build/gcc/test/bench-ttrpc/bench
+# ---- end of figures of the ttrpc library ----
+
 # ---- integration: what the scripts in test/integration use ----
 
 TEST_TOOLS += build/test/task build/test/sink

@@ -4,9 +4,11 @@
  * one has taken care that it is the only one for its id.
  */
 #include <stdarg.h>
+#include <string.h>
 
 #include "ttrpc/server.h"
 #include "ttrpc/text.h"
+#include "ttrpc/view.h"
 
 static uint8_t *write_header(uint8_t *at, uint32_t id, size_t length)
 {
@@ -72,6 +74,24 @@ static void answer_failure(struct connection *connection, uint32_t id, enum ttrp
 	va_end(arguments);
 }
 
+/* False: the response has no field that is worth it. */
+static bool answer_in_parts(struct connection *connection, uint32_t id,
+			    const ProtobufCMessage *response, size_t payload_size)
+{
+	uint8_t head[FRAME_HEADER_SIZE + 16], *end;
+	struct iovec pieces[1 + VIEW_PARTS];
+	struct view_parts parts;
+
+	if (!view_pack(response, payload_size, &parts))
+		return false;
+	end = write_header(head, id, envelope_reply_size(payload_size));
+	end = envelope_reply_write(end, payload_size);
+	pieces[0] = (struct iovec){head, (size_t)(end - head)};
+	memcpy(pieces + 1, parts.pieces, sizeof(parts.pieces));
+	conn_write(&connection->conn, pieces, 1 + VIEW_PARTS);
+	return true;
+}
+
 bool answer_reply(struct connection *connection, uint32_t id, const ProtobufCMessage *response)
 {
 	size_t payload_size = protobuf_c_message_get_packed_size(response);
@@ -85,6 +105,8 @@ bool answer_reply(struct connection *connection, uint32_t id, const ProtobufCMes
 		return false;
 	}
 	answer_count(connection, TTRPC_OK);
+	if (payload_size > VIEW_MIN && answer_in_parts(connection, id, response, payload_size))
+		return true;
 	start = conn_reserve(&connection->conn, FRAME_HEADER_SIZE + size);
 	if (start) {
 		payload = write_header(start, id, size);

@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "ttrpc/server.h"
+#include "ttrpc/view.h"
 
 /* ---- life ---- */
 
@@ -215,7 +216,7 @@ ProtobufCMessage *call_decode(struct connection *connection, uint32_t id,
 	ProtobufCMessage *message;
 
 	arena->limit = connection->server->limits.decoded;
-	message = arena_unpack(arena, method->input, payload.data, payload.size);
+	message = view_unpack(arena, method->input, payload.data, payload.size);
 	if (!message && arena->exceeded)
 		connection_refuse(connection, id, TTRPC_RESOURCE_EXHAUSTED,
 				  "decoded message is above the limit of %zu bytes, or too deep",

@@ -28,9 +28,19 @@ static void client_destroy(struct ttrpc_client *client)
 	free(client);
 }
 
+/* What was lent is the client's again. */
+static void client_take_back(struct ttrpc_client *client)
+{
+	client->lends = false;
+	cache_free(&client->buffers.cache, client->lent, client->lent_size);
+	client->lent = NULL;
+	arena_reset(&client->arena);
+}
+
 void client_enter(struct ttrpc_client *client)
 {
-	client->busy++;
+	if (client->busy++ == 0 && client->lends)
+		client_take_back(client);
 }
 
 void client_leave(struct ttrpc_client *client)
@@ -41,7 +51,7 @@ void client_leave(struct ttrpc_client *client)
 
 bool client_is_inside(const struct ttrpc_client *client)
 {
-	return client->conn.stepping || client->arena.used > 0;
+	return client->conn.stepping || (client->arena.used > 0 && !client->lends);
 }
 
 int client_error(const struct ttrpc_client *client)

@@ -72,11 +72,16 @@ struct ttrpc_client {
 	const struct intercept_hooks *hooks; /* NULL: no interceptors */
 	struct intercept_chain *chain;
 	void *details; /* of the last call that blocked */
+	void *lent;    /* the frame that the arena's message points into; NULL: it has none */
+	size_t lent_size;
 	unsigned busy;
 	bool closed; /* its calls were ended */
 	bool local;  /* by us */
 	bool middle; /* of a frame */
 	bool doomed;
+	bool lends;     /* the arena's message is in the hands of the user */
+	bool abandoned; /* calls that the server may still answer */
+	enum { CLIENT_UNKNOWN, CLIENT_BLOCKS, CLIENT_POLLS } waits; /* for a call that blocks */
 
 	struct arena arena;
 	struct conn_buffers buffers;

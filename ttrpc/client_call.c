@@ -12,6 +12,9 @@
 #include <string.h>
 
 #include "ttrpc/client.h"
+#include "ttrpc/view.h"
+
+#define CLIENT_PARTS_MAX 1024u /* of what a request in parts has around its payload */
 
 static struct list *call_bucket(struct ttrpc_client *client, uint32_t id)
 {
@@ -133,6 +136,7 @@ void client_call_expire(struct client_call *call)
 {
 	struct ttrpc_status status;
 
+	call->client->abandoned |= call->id != 0;
 	if (call->id != 0)
 		status_format(&status, TTRPC_DEADLINE_EXCEEDED, -ETIMEDOUT, "deadline exceeded");
 	else if (call->error == -EMSGSIZE)
@@ -166,6 +170,7 @@ void ttrpc_client_cancel(struct ttrpc_cancel *cancel)
 		return;
 	client = call->client;
 	status_format(&status, TTRPC_CANCELLED, -ECANCELED, "context canceled");
+	client->abandoned = true;
 	client_enter(client);
 	call_end(call, &status, NULL);
 	client_leave(client);
@@ -203,7 +208,8 @@ static void call_answer(struct client_call *call, const struct envelope_response
 	}
 	client_enter(client);
 	call_end(call, &status, response);
-	arena_reset(arena);
+	if (!client->lends)
+		arena_reset(arena);
 	client_leave(client);
 }
 
@@ -248,6 +254,43 @@ static int64_t timeout_clamp(uint64_t timeout)
 	return timeout > INT64_MAX ? INT64_MAX : (int64_t)timeout;
 }
 
+/* False: the request has no field that is worth it, or much beside the payload. */
+static bool request_in_parts(struct ttrpc_client *client, const struct envelope_call *envelope,
+			     const struct frame *frame, const ProtobufCMessage *request)
+{
+	uint8_t around[FRAME_HEADER_SIZE + CLIENT_PARTS_MAX], *head, *tail;
+	struct iovec pieces[VIEW_PARTS + 2];
+	struct view_parts parts;
+
+	if (frame->length - envelope->payload_size > CLIENT_PARTS_MAX ||
+	    !view_pack(request, envelope->payload_size, &parts))
+		return false;
+	frame_header_write(around, frame);
+	head = envelope_request_head(around + FRAME_HEADER_SIZE, envelope);
+	tail = envelope_request_tail(head, envelope);
+	pieces[0] = (struct iovec){around, (size_t)(head - around)};
+	memcpy(pieces + 1, parts.pieces, sizeof(parts.pieces));
+	pieces[VIEW_PARTS + 1] = (struct iovec){head, (size_t)(tail - head)};
+	conn_write(&client->conn, pieces, VIEW_PARTS + 2);
+	return true;
+}
+
+static bool request_packed(struct ttrpc_client *client, const struct envelope_call *envelope,
+			   const struct frame *frame, const ProtobufCMessage *request)
+{
+	uint8_t *start = conn_reserve(&client->conn, FRAME_HEADER_SIZE + frame->length);
+	uint8_t *payload;
+
+	if (!start)
+		return false;
+	frame_header_write(start, frame);
+	envelope_request_write(start + FRAME_HEADER_SIZE, envelope, &payload);
+	if (envelope->payload_size > 0)
+		protobuf_c_message_pack(request, payload);
+	conn_commit(&client->conn, FRAME_HEADER_SIZE + frame->length);
+	return true;
+}
+
 static int call_write(struct client_call *call, const struct envelope_call *envelope, size_t size,
 		      const ProtobufCMessage *request, uint8_t flags)
 {
@@ -258,18 +301,13 @@ static int call_write(struct client_call *call, const struct envelope_call *enve
 		.type = FRAME_REQUEST,
 		.flags = flags,
 	};
-	uint8_t *start = conn_reserve(&client->conn, FRAME_HEADER_SIZE + size);
-	uint8_t *payload;
 
-	if (!start)
+	if ((envelope->payload_size <= VIEW_MIN ||
+	     !request_in_parts(client, envelope, &frame, request)) &&
+	    !request_packed(client, envelope, &frame, request))
 		return client_error(client);
-	frame_header_write(start, &frame);
-	envelope_request_write(start + FRAME_HEADER_SIZE, envelope, &payload);
-	if (envelope->payload_size > 0)
-		protobuf_c_message_pack(request, payload);
 	call->id = frame.id;
 	client->next_id += 2;
-	conn_commit(&client->conn, FRAME_HEADER_SIZE + size);
 	return 0;
 }
 
@@ -383,7 +421,7 @@ int ttrpc_client_call(struct ttrpc_client *client, const struct ttrpc_service *s
 
 	if (!client->loop)
 		return -EINVAL;
-	return client_call_start(client, service, method, options, request, arena_unpack, done,
+	return client_call_start(client, service, method, options, request, view_unpack, done,
 				 userdata, &call);
 }
 
@@ -397,7 +435,7 @@ int ttrpc_client_call_typed(struct ttrpc_client *client, const struct ttrpc_serv
 
 	if (!client->loop)
 		return -EINVAL;
-	error = client_call_start(client, service, method, options, request, arena_unpack, NULL,
+	error = client_call_start(client, service, method, options, request, view_unpack, NULL,
 				  userdata, &call);
 	if (error < 0)
 		return error;

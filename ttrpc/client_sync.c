@@ -5,6 +5,7 @@
  * loop runs meanwhile but this client's other calls.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -12,12 +13,13 @@
 #include <sys/epoll.h>
 
 #include "ttrpc/client.h"
+#include "ttrpc/view.h"
 
 struct waiting {
 	struct ttrpc_client *client;
 	struct ttrpc_status *status;
 	ProtobufCMessage *response;
-	bool ended;
+	bool lend, ended;
 };
 
 /* The frame goes, the caller stays. */
@@ -44,6 +46,12 @@ static void waiting_done(void *userdata, const struct ttrpc_status *status,
 	/* It was decoded for the caller, who may do with it what he likes. */
 	waiting->response = (ProtobufCMessage *)(uintptr_t)response;
 	waiting->ended = true;
+	if (response && waiting->lend) {
+		struct ttrpc_client *client = waiting->client;
+
+		client->lends = true;
+		client->lent = frame_reader_take(&client->conn.reader, &client->lent_size);
+	}
 }
 
 static int poll_timeout(uint64_t deadline)
@@ -59,6 +67,37 @@ static int poll_timeout(uint64_t deadline)
 	return wait > INT_MAX ? INT_MAX : (int)wait;
 }
 
+/* Whether system calls on the connection may wait: then one of them does for a poll and itself. */
+static bool client_is_patient(struct ttrpc_client *client, uint64_t timeout)
+{
+	if (client->waits == CLIENT_UNKNOWN)
+		client->waits =
+			fcntl(client->conn.fd, F_GETFL) & O_NONBLOCK ? CLIENT_POLLS : CLIENT_BLOCKS;
+	return client->waits == CLIENT_BLOCKS && timeout == 0;
+}
+
+/* Nothing but bytes, or the end, can come, and there is no end of the waiting. */
+static bool client_may_receive(struct ttrpc_client *client, uint64_t deadline)
+{
+	const struct conn *conn = &client->conn;
+
+	return conn_events(conn) == EPOLLIN && !conn->write_error && !conn->reader.stash &&
+	       client_is_patient(client, deadline);
+}
+
+/*
+ * A server that doesn't read as long as its answers aren't taken would never read a request that
+ * waits in send; so there mustn't be any answer to come.
+ */
+static bool client_may_send(struct ttrpc_client *client, const struct ttrpc_options *options)
+{
+	for (unsigned i = 0; i < CLIENT_BUCKETS; i++)
+		if (!list_empty(&client->calls[i]))
+			return false;
+	return !client->abandoned && !client->hooks &&
+	       client_is_patient(client, options ? options->timeout : 0);
+}
+
 /* One wait for the connection; the events of poll(2) and epoll(7) have the same values. */
 static void client_wait(struct ttrpc_client *client, uint64_t deadline)
 {
@@ -68,7 +107,8 @@ static void client_wait(struct ttrpc_client *client, uint64_t deadline)
 	};
 	int n = 1;
 
-	if (client->conn.write_error)
+	client->conn.patient = client_may_receive(client, deadline);
+	if (client->conn.write_error || client->conn.patient)
 		item.revents = POLLIN;
 	else
 		n = poll(&item, 1, poll_timeout(deadline));
@@ -84,14 +124,21 @@ int ttrpc_client_call_sync(struct ttrpc_client *client, const struct ttrpc_servi
 			   const ProtobufCMessage *request, ProtobufCMessage **ret_response,
 			   struct ttrpc_status *ret_status)
 {
-	struct waiting waiting = {.client = client, .status = ret_status};
+	struct waiting waiting = {
+		.client = client,
+		.status = ret_status,
+		.lend = options && options->lend,
+	};
 	struct client_call *call;
-	int error;
+	int error = -EBUSY;
 
-	error = client_is_inside(client)
-			? -EBUSY
-			: client_call_start(client, service, method, options, request,
-					    arena_unpack_heap, waiting_done, &waiting, &call);
+	if (!client_is_inside(client)) {
+		client->conn.patient = client_may_send(client, options);
+		error = client_call_start(client, service, method, options, request,
+					  waiting.lend ? view_unpack : arena_unpack_heap,
+					  waiting_done, &waiting, &call);
+		client->conn.patient = false;
+	}
 	if (error < 0) {
 		status_format(ret_status, TTRPC_UNAVAILABLE, error, "%s", strerror(-error));
 		return error;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The only file that receives and sends. All calls carry MSG_DONTWAIT, so it doesn't matter whether
- * the descriptor itself is non-blocking.
+ * the descriptor itself is non-blocking; but for those of who has nothing else to wait for.
  */
 #include "ttrpc/conn.h"
 
@@ -132,10 +132,11 @@ static size_t conn_send(struct conn *conn, struct iovec *pieces, int n)
 {
 	struct msghdr message = {.msg_iov = pieces,
 				 .msg_iovlen = (__typeof__(message.msg_iovlen))n};
+	int flags = MSG_NOSIGNAL | (conn->patient ? 0 : MSG_DONTWAIT);
 	ssize_t sent;
 
 	do
-		sent = sendmsg(conn->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+		sent = sendmsg(conn->fd, &message, flags);
 	while (sent < 0 && errno == EINTR);
 	if (sent >= 0) {
 		conn->n_sent++;
@@ -263,17 +264,67 @@ uint8_t *conn_reserve(struct conn *conn, size_t size)
 	return room;
 }
 
+static void conn_written(struct conn *conn)
+{
+	if (conn->stepping && conn->queue.size <= CONN_OUTPUT_LARGE)
+		return;
+	conn_flush(conn);
+	if (!conn->stepping)
+		conn_update_events(conn);
+}
+
 void conn_commit(struct conn *conn, size_t size)
 {
 	if (conn->queue.first)
 		queue_commit(&conn->queue, size);
 	else
 		conn->buffers->output_used += size;
-	if (conn->stepping && conn->queue.size <= CONN_OUTPUT_LARGE)
+	conn_written(conn);
+}
+
+/* Copies the pieces but for their first sent bytes. */
+static void conn_queue(struct conn *conn, const struct iovec *pieces, int n, size_t sent)
+{
+	size_t size = 0;
+	uint8_t *to;
+
+	for (int i = 0; i < n; i++)
+		size += pieces[i].iov_len;
+	if (size == sent)
 		return;
-	conn_flush(conn);
-	if (!conn->stepping)
-		conn_update_events(conn);
+	to = queue_reserve(&conn->queue, size - sent);
+	if (!to) {
+		conn_break(conn, -ENOMEM);
+		return;
+	}
+	queue_commit(&conn->queue, size - sent);
+	for (int i = 0; i < n; i++) {
+		size_t length = pieces[i].iov_len, skip = sent < length ? sent : length;
+
+		if (length > skip)
+			memcpy(to, (const uint8_t *)pieces[i].iov_base + skip, length - skip);
+		to += length - skip;
+		sent -= skip;
+	}
+}
+
+void conn_write(struct conn *conn, const struct iovec *pieces, int n)
+{
+	struct iovec taken[CONN_PIECES_MAX]; /* sendmsg(2) doesn't promise to leave them alone */
+	size_t sent = 0;
+
+	if (conn->error || conn->write_error)
+		return;
+	conn_send_output(conn);
+	if (!conn->queue.first && !conn->error && !conn->write_error) {
+		memcpy(taken, pieces, (size_t)n * sizeof(*pieces));
+		sent = conn_send(conn, taken, n);
+	}
+	if (conn->error || conn->write_error)
+		return;
+	conn_queue(conn, pieces, n, sent);
+	if (!conn->error)
+		conn_written(conn);
 }
 
 bool conn_cork(struct conn *conn)
@@ -333,10 +384,12 @@ static size_t conn_receive(struct conn *conn, bool *ret_full)
 	int n = frame_reader_space(&conn->reader, buffers->input, buffers->input_size, space);
 	struct msghdr message = {.msg_iov = space, .msg_iovlen = (__typeof__(message.msg_iovlen))n};
 	size_t room = space[0].iov_len + (n > 1 ? space[1].iov_len : 0);
+	int flags = conn->patient ? 0 : MSG_DONTWAIT;
 	ssize_t got;
 
+	conn->patient = false;
 	do
-		got = recvmsg(conn->fd, &message, MSG_DONTWAIT);
+		got = recvmsg(conn->fd, &message, flags);
 	while (got < 0 && errno == EINTR);
 	if (got < 0 && errno == EAGAIN)
 		return 0;

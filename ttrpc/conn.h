@@ -32,6 +32,7 @@
 #define CONN_ROUNDS_MAX 16 /* full receives of one step; then other connections have their turn */
 
 struct conn;
+struct iovec;
 struct ttrpc_statistics;
 
 struct conn_buffers {
@@ -64,6 +65,7 @@ struct conn {
 	int error;
 	int write_error; /* nothing more can be written; what can still be read is */
 	bool stepping;
+	bool patient; /* sends wait, and the next receive does; if the descriptor is blocking */
 	bool paused;  /* more than write_max waits, or held */
 	bool held;    /* paused by conn_hold() */
 	bool blocked; /* the kernel took less than it was given; EPOLLOUT will tell */
@@ -91,6 +93,12 @@ uint32_t conn_events(const struct conn *conn);
  */
 uint8_t *conn_reserve(struct conn *conn, size_t size);
 void conn_commit(struct conn *conn, size_t size);
+
+/*
+ * Sends a frame that lies in n pieces from where they are; what the kernel doesn't take at once is
+ * copied. Instead of reserve and commit, where a copy of all of it would be worth avoiding.
+ */
+void conn_write(struct conn *conn, const struct iovec *pieces, int n);
 
 /*
  * Between these what is written is collected as in a step, and sent at the end. cork: false, and no

@@ -218,8 +218,7 @@ static uint8_t *pair_write(uint8_t *at, const struct ttrpc_pair *pair)
 	return wire_bytes_write(at, PAIR_VALUE, pair->value, strlen(pair->value));
 }
 
-uint8_t *envelope_request_write(uint8_t *at, const struct envelope_call *call,
-				uint8_t **ret_payload)
+uint8_t *envelope_request_head(uint8_t *at, const struct envelope_call *call)
 {
 	at = wire_bytes_write(at, REQUEST_SERVICE, call->service, strlen(call->service));
 	at = wire_bytes_write(at, REQUEST_METHOD, call->method, strlen(call->method));
@@ -227,8 +226,11 @@ uint8_t *envelope_request_write(uint8_t *at, const struct envelope_call *call,
 		at = wire_tag_write(at, REQUEST_PAYLOAD, WIRE_BYTES);
 		at = wire_varint_write(at, call->payload_size);
 	}
-	*ret_payload = at;
-	at += call->payload_size;
+	return at;
+}
+
+uint8_t *envelope_request_tail(uint8_t *at, const struct envelope_call *call)
+{
 	if (call->timeout) {
 		at = wire_tag_write(at, REQUEST_TIMEOUT, WIRE_VARINT);
 		at = wire_varint_write(at, (uint64_t)call->timeout);
@@ -236,6 +238,13 @@ uint8_t *envelope_request_write(uint8_t *at, const struct envelope_call *call,
 	for (size_t i = 0; i < call->n_metadata; i++)
 		at = pair_write(at, &call->metadata[i]);
 	return at;
+}
+
+uint8_t *envelope_request_write(uint8_t *at, const struct envelope_call *call,
+				uint8_t **ret_payload)
+{
+	*ret_payload = envelope_request_head(at, call);
+	return envelope_request_tail(*ret_payload + call->payload_size, call);
 }
 
 size_t envelope_reply_size(size_t payload_size)

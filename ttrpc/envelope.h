@@ -49,6 +49,10 @@ size_t envelope_request_size(const struct envelope_call *call);
 uint8_t *envelope_request_write(uint8_t *at, const struct envelope_call *call,
 				uint8_t **ret_payload);
 
+/* What of it comes before the payload's bytes, and behind them. */
+uint8_t *envelope_request_head(uint8_t *at, const struct envelope_call *call);
+uint8_t *envelope_request_tail(uint8_t *at, const struct envelope_call *call);
+
 /* An answer that is OK; the payload's own bytes belong where the return value points. */
 size_t envelope_reply_size(size_t payload_size);
 uint8_t *envelope_reply_write(uint8_t *at, size_t payload_size);

@@ -81,6 +81,18 @@ static void reader_release(struct frame_reader *reader)
 	reader->current.data = NULL;
 }
 
+void *frame_reader_take(struct frame_reader *reader, size_t *ret_size)
+{
+	void *body = reader->current.data ? reader->body : NULL;
+
+	if (!body)
+		return NULL;
+	*ret_size = reader->body_size;
+	reader->body = NULL;
+	reader->current.data = NULL;
+	return body;
+}
+
 int frame_reader_space(struct frame_reader *reader, uint8_t *scratch, size_t scratch_size,
 		       struct iovec *space)
 {

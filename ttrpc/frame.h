@@ -85,6 +85,12 @@ void frame_reader_fed(struct frame_reader *reader, size_t size);
 /* 1: a frame; 0: more bytes are needed; negative errno. Gives back the frame before. */
 int frame_reader_next(struct frame_reader *reader, size_t scratch_size, struct frame *ret_frame);
 
+/*
+ * Makes the buffer of the frame that was handed out the caller's, for cache_free(). NULL: it has none
+ * of its own, or there is no frame.
+ */
+void *frame_reader_take(struct frame_reader *reader, size_t *ret_size);
+
 /* Ends the step; whole frames that were not asked for are kept for the next one. */
 int frame_reader_end(struct frame_reader *reader);
 

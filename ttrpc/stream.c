@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "ttrpc/stream_state.h"
+#include "ttrpc/view.h"
 
 struct stream_pool *stream_pool_new(struct conn *conn, struct ttrpc_loop *loop, struct arena *arena,
 				    const struct ttrpc_limits *limits,
@@ -187,7 +188,9 @@ static bool stream_deliver(struct ttrpc_stream *stream, struct slice payload)
 	int error = 0;
 
 	pool->arena->limit = pool->limits->decoded;
-	message = arena_unpack(pool->arena, stream->incoming, payload.data, payload.size);
+	/* What waited in the queue may be dropped while the handler still looks at it. */
+	message = (stream->first ? arena_unpack : view_unpack)(pool->arena, stream->incoming,
+							       payload.data, payload.size);
 	if (!message && pool->arena->exceeded)
 		stream_abort(stream, TTRPC_RESOURCE_EXHAUSTED, -EMSGSIZE,
 			     "decoded message is above the limit of %zu bytes, or too deep",

@@ -71,6 +71,7 @@ static void side_abort(struct ttrpc_stream *stream, const struct ttrpc_status *s
 {
 	struct client_stream *self = of_stream(stream);
 
+	self->call.client->abandoned = true;
 	client_call_count(self->call.client, status->code);
 	client_call_forget(&self->call);
 	say_goodbye(self);

@@ -3,7 +3,8 @@
  * client SOCKET MILLISECONDS CALLS SIZE UNDERWAY
  *
  * Calls of bench.Bench/Echo by this library's client: one at a time and blocking, or so many under
- * way in a loop.
+ * way in a loop. One at a time its answers are lent; 0 stands for one at a time with answers that are
+ * the caller's, allocated and freed.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,17 +25,19 @@ static _Noreturn void die(const char *text)
 	exit(1);
 }
 
-static void run_sync(struct asker *asker)
+static void run_sync(struct asker *asker, bool lend)
 {
 	do {
+		const struct ttrpc_options options = {.lend = lend};
 		Bench__Bytes *response = NULL;
 		struct ttrpc_status status;
 
-		if (bench_bench_echo_sync(asker->client, NULL, &asker->request, &response,
+		if (bench_bench_echo_sync(asker->client, &options, &asker->request, &response,
 					  &status) < 0 ||
 		    status.code != TTRPC_OK || response->value.len != asker->request.value.len)
 			die(status.text);
-		bench__bytes__free_unpacked(response, NULL);
+		if (!lend)
+			bench__bytes__free_unpacked(response, NULL);
 	} while (meter_add(&asker->meter, 1));
 }
 
@@ -70,14 +73,14 @@ int main(int argc, char **argv)
 	asker.request.value.data = calloc(1, asker.request.value.len);
 	underway = (unsigned)strtoul(argv[5], NULL, 10);
 	if (!asker.request.value.data ||
-	    ttrpc_client_connect(underway == 1 ? NULL : &asker.loop, argv[1], 0, &asker.client) < 0)
+	    ttrpc_client_connect(underway > 1 ? &asker.loop : NULL, argv[1], 0, &asker.client) < 0)
 		die("no connection");
 	meter_init(&asker.meter, (unsigned)strtoul(argv[2], NULL, 10), strtoul(argv[3], NULL, 10),
-		   underway == 1);
+		   underway <= 1);
 	for (unsigned i = 0; underway > 1 && i < underway; i++)
 		ask(&asker);
-	if (underway == 1)
-		run_sync(&asker);
+	if (underway <= 1)
+		run_sync(&asker, underway == 1);
 	else if (ttrpc_loop_run(&asker.loop) < 0)
 		die("the loop failed");
 	meter_print(&asker.meter);

@@ -121,6 +121,7 @@ static void fly(struct operation *operation)
 		operation->verb.tag = ++server->last_tag;
 	while (operation->verb.tag == 0);
 	list_append(&server->flying, operation);
+	operation->flown = true;
 	server->n_flying += !operation->kind->immediate;
 	int result = verb_send(server->monitor_fd, &operation->verb, operation->payload_fd);
 	payload_close(operation);
@@ -128,12 +129,19 @@ static void fly(struct operation *operation)
 		ttrpc_loop_stop(&server->loop, result);
 }
 
-/* The monitor forgets the container when it has deleted it: nothing is to arrive after that. */
-static bool container_goes(const struct operation *operation)
+/* The delete of its container that has begun, or NULL. */
+static const struct operation *container_delete(const struct operation *operation)
 {
 	const struct process *process = operation->process;
 	const struct operation *last = process ? process->container->init.exclusive : NULL;
-	return last && last != operation && last->verb.type == VERB_DELETE;
+	return last && last != operation && last->verb.type == VERB_DELETE ? last : NULL;
+}
+
+/* The monitor forgets the container when it has deleted it: nothing is to arrive after that. */
+static bool container_goes(const struct operation *operation)
+{
+	const struct operation *last = container_delete(operation);
+	return last && last->flown;
 }
 
 /*
@@ -169,8 +177,8 @@ static void pending_fly(struct server *server)
 	}
 }
 
-/* If the state does not allow it, it is answered and freed. */
-static void begin(struct operation *operation)
+/* If the state does not allow it, it is answered and freed: false. */
+static bool begin(struct operation *operation)
 {
 	const struct operation_kind *kind = operation->kind;
 	if (kind->request != REQUEST_NONE) {
@@ -178,7 +186,7 @@ static void begin(struct operation *operation)
 		if (rule->code != TTRPC_OK) {
 			operation_fail(operation, rule->code, rule->text);
 			operation_free(operation);
-			return;
+			return false;
 		}
 	}
 	ttrpc_timer_clear(&operation->timer);
@@ -186,6 +194,7 @@ static void begin(struct operation *operation)
 		operation->process->exclusive = operation;
 	if (!kind->prepare || kind->prepare(operation))
 		operation_fly(operation);
+	return true;
 }
 
 /* What it has to wait for, or NULL. */
@@ -194,18 +203,24 @@ static struct process *busy_process(const struct operation *operation)
 	struct process *process = operation->process;
 	if (!process || operation->kind->immediate)
 		return NULL;
-	if (container_goes(operation))
+	if (container_delete(operation))
 		return &process->container->init;
 	return operation->kind->exclusive && process->exclusive ? process : NULL;
 }
 
-void operation_submit(struct operation *operation)
+/* Returns false if its state did not allow it: then it is gone. */
+static bool submit(struct operation *operation)
 {
 	struct process *busy = busy_process(operation);
-	if (busy)
-		list_append(&busy->queue, operation);
-	else
-		begin(operation);
+	if (!busy)
+		return begin(operation);
+	list_append(&busy->queue, operation);
+	return true;
+}
+
+void operation_submit(struct operation *operation)
+{
+	submit(operation);
 }
 
 bool operation_withdraw(struct operation *operation)
@@ -222,13 +237,14 @@ bool operation_withdraw(struct operation *operation)
 void operation_release(struct operation *operation)
 {
 	struct process *process = operation->process;
-	struct operation *queue = process->queue;
 	process->exclusive = NULL;
-	process->queue = NULL;
-	while (queue) {
-		struct operation *next = queue;
-		queue = next->next;
-		operation_submit(next);
+	while (process->queue) {
+		struct operation *next = process->queue;
+		bool last = next->kind->exclusive && next->process == process;
+		process->queue = next->next;
+		/* one that has begun has the rest of the queue; the process may be gone with it */
+		if (submit(next) && last)
+			return;
 	}
 }
 

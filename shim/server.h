@@ -140,6 +140,7 @@ struct operation {
 	struct verb verb;
 	int payload_fd;
 	bool payload_lent; /* it is the process's */
+	bool flown;        /* the monitor has had it */
 	bool orphan;       /* its process was deleted */
 	int call_error;    /* why nobody waits any more: see ttrpc_call_error() */
 

@@ -33,7 +33,9 @@ static inline int events_forward(
 		Containerd__Events__TaskExit *event =
 			containerd__events__task_exit__unpack(NULL, size, value);
 		ASSERT(event && event->exited_at && event->exited_at->seconds > 1500000000);
-		ASSERT_STR(event->id, event->container_id);
+		if (strcmp(event->id, event->container_id) != 0)
+			length += snprintf(line + length, sizeof(line) - (size_t)length, " %s",
+					   event->id);
 		length += snprintf(line + length, sizeof(line) - (size_t)length, " %u",
 				   event->exit_status);
 		containerd__events__task_exit__free_unpacked(event, NULL);
@@ -120,7 +122,7 @@ static inline void events_of(const struct pair *pair, const char *id, char text[
 	*text = 0;
 	for (char *rest = content, *line; (line = strsep(&rest, "\n"));) {
 		char topic[32], container[128], status[16] = "";
-		if (!rest || sscanf(line, "%31s %127s %15s", topic, container, status) < 2)
+		if (!rest || sscanf(line, "%31s %127s %15[^\n]", topic, container, status) < 2)
 			break;
 		if (strcmp(container, id) == 0)
 			snprintf(text + strlen(text), 256 - strlen(text), "%s%s%s%s",

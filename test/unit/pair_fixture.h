@@ -51,6 +51,7 @@ struct pair {
 	char root[64];
 	char socket[96], publisher[96]; /* publisher "": none */
 	const char *program;            /* the shim's name; NULL: any */
+	const struct runtime *runtime;  /* NULL: the played one */
 	pid_t monitor, server, daemon;
 	struct ttrpc_loop loop;
 	struct ttrpc_client *client;
@@ -159,6 +160,8 @@ static inline void pair_launch(struct pair *pair)
 	struct monitor_setup setup = {.debug = false};
 
 	pair_config(pair->program ? pair->program : "shim", &config);
+	if (pair->runtime)
+		config.runtime = pair->runtime;
 	ASSERT_EQ(chdir(pair_file(pair, "one", "")), 0);
 	ASSERT_EQ(monitor_spawn(&config, &handle), 0);
 	ASSERT_EQ(chdir("/"), 0);

@@ -353,7 +353,9 @@ TEST(deadline_of_a_stream_ends_it)
 	raw_send(fd, bytes, FRAME_HEADER_SIZE + bytes[3]);
 	settle(&fixture);
 	ASSERT_EQ(talk.n_held, 1);
-	raw_expect_nothing(fd);
+	/* On a slow machine it is over by now. */
+	if (talk.n_ended == 0)
+		raw_expect_nothing(fd);
 	while (talk.n_ended == 0)
 		ASSERT_EQ(ttrpc_loop_dispatch(&fixture.loop, -1), 0);
 	ASSERT_EQ(talk.last.code, TTRPC_DEADLINE_EXCEEDED);

@@ -5,6 +5,7 @@
 #     make run        a real containerd runs real containers through the shim, and what that costs
 #     make test       everything that can be shown to be right; T=text: only tests whose file matches
 #     make asan       the unit tests with address and undefined behaviour sanitizers
+#     make valgrind   those of the library under valgrind, where it is installed
 #     make fuzz       the fuzz targets under clang's libFuzzer, FUZZ_SECONDS=60 each; T=text as above
 #     make fuzz-coverage    which lines of ttrpc/ and shim/ they have reached
 #     make soak       10 million calls, a million streams, 100,000 connects; SOAK_SCALE=10: a tenth

@@ -198,3 +198,28 @@ lint-builds: build/gcc/test/soak/soak build/clang/test/soak/soak
 soak: build/musl/test/soak/soak
 	@SOAK_SCALE=$(SOAK_SCALE) $<
 # ---- end of the soak ----
+
+# ---- the library's unit tests under valgrind, if it is there ----
+
+# The library's are those that include nothing of the shim's. Not the shim's own: a filter ends the
+# resident server at valgrind's own system calls, workers leave their heap to the kernel on purpose,
+# and valgrind (3.19) knows neither pidfds nor openat2. What can't be of the rest is skipped by the
+# tests themselves, where TEST_VALGRIND is set.
+VALGRIND_TESTS := $(patsubst test/unit/%.c,build/valgrind/%,$(sort $(shell grep -LE \
+	'^.include "(shim/|test/unit/(pair|monitor)_|test/unit/program\.h)' test/unit/*.c)))
+VALGRIND := valgrind --quiet --error-exitcode=99 --leak-check=full \
+	--show-leak-kinds=definite,possible --errors-for-leak-kinds=definite,possible
+
+build/valgrind/%: build/gcc/test/unit/%
+	$(call quiet,SCRIPT)printf '#!/bin/sh\nTEST_VALGRIND=1 TEST_SECONDS=120 exec %s %s "$$@"\n' \
+		'$(VALGRIND)' '$(CURDIR)/$<' >$@; chmod +x $@
+
+.PHONY: valgrind
+ifneq ($(shell type -P valgrind),)
+valgrind: $(VALGRIND_TESTS)
+	@test/run $(call CHOSEN,$^)
+else
+valgrind:
+	@echo 'skip valgrind: it is not installed'
+endif
+# ---- end of valgrind ----

@@ -179,6 +179,8 @@ static _Noreturn void load_client_run(const struct sockaddr *name, socklen_t siz
 		slot_begin(&self, k);
 	while (self.under_way > 0)
 		ASSERT_EQ(ttrpc_loop_dispatch(&self.loop, -1), 0);
+	ttrpc_client_free(self.client);
+	ttrpc_loop_deinit(&self.loop);
 	_exit(0);
 }
 

@@ -25,6 +25,7 @@ struct held {
 struct fuzz {
 	struct ttrpc_loop loop;
 	struct ttrpc_client *client; /* NULL: freed */
+	struct ttrpc_statistics statistics;
 	struct peer peer;
 	struct held held[HELD_MAX];
 	unsigned n_held, n_closed;
@@ -169,7 +170,7 @@ static const struct ttrpc_stream_events events = {
 	.ended = on_ended,
 };
 
-/* ---- an interceptor that only counts ---- */
+/* ---- an interceptor, which looks and counts ---- */
 
 static int begun;
 
@@ -182,8 +183,18 @@ static int on_begin(const struct ttrpc_interceptor *interceptor, void *state,
 	(void)state;
 	if (call->timeout == 1)
 		return -EACCES;
+	if (call->timeout == 2)
+		call->timeout = 0;
 	begun++;
 	return ttrpc_metadata_set(call->metadata, "key", values, 1);
+}
+
+static void on_seen(const struct ttrpc_interceptor *interceptor, void *state,
+		    const struct ttrpc_intercepted *call, const ProtobufCMessage *message)
+{
+	(void)interceptor;
+	(void)state;
+	CHECK(call->method && message);
 }
 
 static void on_end(const struct ttrpc_interceptor *interceptor, void *state,
@@ -196,7 +207,8 @@ static void on_end(const struct ttrpc_interceptor *interceptor, void *state,
 	begun--;
 }
 
-static const struct ttrpc_interceptor interceptor = {.begin = on_begin, .end = on_end};
+static const struct ttrpc_interceptor interceptor = {
+	.begin = on_begin, .message_in = on_seen, .message_out = on_seen, .end = on_end};
 
 /* ---- what is called ---- */
 
@@ -363,6 +375,10 @@ static void begin(uint8_t options)
 	CHECK(ttrpc_loop_init(&fuzz.loop) == 0);
 	CHECK(ttrpc_client_new(&fuzz.loop, peer_init(&fuzz.peer), &fuzz.client) == 0);
 	ttrpc_client_on_close(fuzz.client, on_closed, NULL);
+	ttrpc_client_count(fuzz.client, &fuzz.statistics);
+	/* What is kept for reuse hides what is used too late: as if enough were kept already. */
+	if (!(options & 16))
+		fuzz.client->n_spare_calls = CLIENT_SPARE_CALLS_MAX;
 	if (options & 1)
 		CHECK(ttrpc_client_set_limits(fuzz.client, &limits) == 0);
 	if (options & 2)

@@ -9,6 +9,7 @@
 #include "ttrpc/envelope.h"
 #include "ttrpc/intercept.h"
 #include "ttrpc/metadata.h"
+#include "ttrpc/server.h"
 
 #define PEERS 2
 #define HELD_MAX 32
@@ -134,6 +135,9 @@ static int on_unary(const void *handlers, struct ttrpc_call *call, const Protobu
 	case 8:
 		ttrpc_server_enforce_deadlines(fuzz.server, any_byte(request, 1) & 1);
 		return on_park(call);
+	case 9:
+		ttrpc_call_set_connection_data(call, malloc(1), free);
+		return ttrpc_reply(call, request);
 	default:
 		return 0;
 	}
@@ -143,6 +147,7 @@ static int on_unary(const void *handlers, struct ttrpc_call *call, const Protobu
 
 static void stream_act(struct ttrpc_stream *stream, uint8_t how)
 {
+	static const uint8_t large[3000];
 	Google__Protobuf__Any any = fuzz_any((const uint8_t *)"reply", 5);
 
 	switch (how % 8) {
@@ -153,6 +158,8 @@ static void stream_act(struct ttrpc_stream *stream, uint8_t how)
 		ttrpc_stream_close(stream);
 		break;
 	case 2:
+		if (how & 16)
+			any = fuzz_any(large, sizeof(large));
 		ttrpc_stream_reply(stream, how & 8 ? &any.base : NULL);
 		break;
 	case 3:
@@ -206,6 +213,9 @@ static int on_stream_message(struct ttrpc_stream *stream, const ProtobufCMessage
 	case 5:
 		server_gone();
 		return 0;
+	case 6:
+		/* Too large, which is the stream's end. */
+		return any_send(stream, 3000);
 	default:
 		stream_act(stream, how);
 		return 0;
@@ -274,32 +284,42 @@ static const struct ttrpc_method methods[] = {
 
 static const struct ttrpc_service service = {"s", sizeof(methods) / sizeof(methods[0]), methods};
 
-/* ---- an interceptor that only counts ---- */
+/* ---- interceptors: the outer one only counts, the inner one does as metadata says ---- */
 
-static int begun;
+static int begun, seen;
 
 static int on_begin(const struct ttrpc_interceptor *interceptor, void *state,
 		    struct ttrpc_intercepted *call)
 {
-	(void)interceptor;
-	*(struct ttrpc_intercepted **)state = call;
-	if (ttrpc_metadata_get(call->metadata, "refuse"))
+	*(const void **)state = interceptor;
+	if (interceptor->userdata && ttrpc_metadata_get(call->metadata, "refuse"))
 		return -EACCES;
 	begun++;
-	return 0;
+	if (interceptor->userdata && ttrpc_metadata_get(call->metadata, "x"))
+		return ttrpc_fail(call->call, TTRPC_UNAUTHENTICATED, "by an interceptor");
+	if (interceptor->userdata && ttrpc_metadata_get(call->metadata, "key"))
+		call->timeout = 1u << 20;
+	return ttrpc_metadata_append(call->metadata, "seen", (const char *[]){"value"}, 1);
+}
+
+static void on_seen(const struct ttrpc_interceptor *interceptor, void *state,
+		    const struct ttrpc_intercepted *call, const ProtobufCMessage *message)
+{
+	CHECK(*(const void **)state == interceptor && call->method);
+	seen += any_byte(message, 0);
 }
 
 static void on_end(const struct ttrpc_interceptor *interceptor, void *state,
 		   const struct ttrpc_intercepted *call, const struct ttrpc_status *status)
 {
-	(void)interceptor;
-	(void)status;
-	CHECK(*(struct ttrpc_intercepted **)state == call);
+	CHECK(*(const void **)state == interceptor && call->method && status);
 	begun--;
 }
 
-static const struct ttrpc_interceptor interceptor = {
-	.state_size = sizeof(void *), .begin = on_begin, .end = on_end};
+static const struct ttrpc_interceptor interceptors[] = {
+	{sizeof(void *), NULL, on_begin, on_seen, on_seen, on_end},
+	{sizeof(void *), &seen, on_begin, on_seen, on_seen, on_end},
+};
 
 /* ---- the steps ---- */
 
@@ -308,8 +328,14 @@ static void turn(void)
 	CHECK(ttrpc_loop_dispatch(&fuzz.loop, 0) == 0);
 }
 
-/* A request with the rest of the arguments as the message inside, so that handlers are reached. */
-static void send_request(struct input *input, unsigned which)
+/* From a nanosecond to some hours, or too late already. */
+static int64_t request_timeout(uint8_t step)
+{
+	return step < 200 ? (int64_t)fuzz_time(step) : 0 - (int64_t)step;
+}
+
+/* A request with a message inside, or as a payload bytes that may be none, so that handlers are reached. */
+static void send_request(struct input *input, unsigned which, bool raw)
 {
 	static const struct ttrpc_pair pairs[] = {
 		{"key", "one"}, {"Key", "two"}, {"refuse", ""}, {"x", "y"}, {"z", ""}};
@@ -320,14 +346,17 @@ static void send_request(struct input *input, unsigned which)
 	const struct envelope_call call = {
 		.service = "s",
 		.method = methods[how % 5].name,
-		.metadata = pairs,
-		.n_metadata = how / 5 % 6,
-		.timeout = how & 128 ? (int64_t)fuzz_time(input_byte(input)) : 0,
-		.payload_size = protobuf_c_message_get_packed_size(&any.base),
+		.metadata = &pairs[how / 5 % 3],
+		.n_metadata = how / 15 % 4,
+		.timeout = how & 128 ? request_timeout(input_byte(input)) : 0,
+		.payload_size = raw ? size : protobuf_c_message_get_packed_size(&any.base),
 	};
 
 	envelope_request_write(envelope, &call, &payload);
-	protobuf_c_message_pack(&any.base, payload);
+	if (!raw)
+		protobuf_c_message_pack(&any.base, payload);
+	else if (size > 0)
+		memcpy(payload, value, size);
 	peer_send_frame(&fuzz.peers[which], fuzz.next_id[which], FRAME_REQUEST, how & 64 ? 3 : 0,
 			envelope, envelope_request_size(&call));
 	fuzz.next_id[which] += 2;
@@ -382,7 +411,7 @@ static void step(struct input *input)
 	switch (what >> 1 & 15) {
 	case 0:
 	case 1:
-		send_request(input, what & 1);
+		send_request(input, what & 1, what & 2);
 		break;
 	case 2:
 	case 3:
@@ -423,6 +452,12 @@ static void step(struct input *input)
 
 /* ---- the run ---- */
 
+static void on_last_close(void *userdata)
+{
+	(void)userdata;
+	CHECK(ttrpc_server_connections(fuzz.server) == 0);
+}
+
 static void begin(uint8_t options)
 {
 	struct ttrpc_limits limits = fuzz_limits();
@@ -433,10 +468,14 @@ static void begin(uint8_t options)
 	CHECK(ttrpc_server_new(&fuzz.loop, TTRPC_POLICY_NONE, &fuzz.server) == 0);
 	CHECK(ttrpc_server_register(fuzz.server, &service, NULL, NULL) == 0);
 	ttrpc_server_count(fuzz.server, &fuzz.statistics);
+	/* What is kept for reuse hides what is used too late: as if enough were kept already. */
+	if (!(options & 16))
+		fuzz.server->n_spare_calls = SERVER_SPARE_CALLS_MAX;
 	if (options & 1)
 		CHECK(ttrpc_server_set_limits(fuzz.server, &limits) == 0);
-	if (options & 2)
-		CHECK(ttrpc_server_intercept(fuzz.server, &interceptor) == 0);
+	for (int i = 0; i < 2 && options & 2; i++)
+		CHECK(ttrpc_server_intercept(fuzz.server, &interceptors[i]) == 0);
+	ttrpc_server_on_last_close(fuzz.server, on_last_close, NULL);
 	for (int i = 0; i < PEERS; i++) {
 		fuzz.next_id[i] = 1;
 		CHECK(ttrpc_server_adopt(fuzz.server, peer_init(&fuzz.peers[i])) == 0);

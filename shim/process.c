@@ -324,9 +324,8 @@ static bool execs_run(const struct container *container)
 	return exec != NULL;
 }
 
-void process_exec_over(struct process *process)
+void container_exec_over(struct container *container)
 {
-	struct container *container = process->container;
 	if (!container->init.exiting || execs_run(container))
 		return;
 	ttrpc_timer_clear(&container->patience);
@@ -398,7 +397,7 @@ static void init_exited(struct process *init)
 	if (execs_run(container))
 		ttrpc_timer_set(&container->server->loop, &container->patience,
 				ttrpc_now() + START_PATIENCE, patience_over);
-	process_exec_over(init);
+	container_exec_over(container);
 }
 
 void process_exited(struct process *process, const struct report *report)
@@ -414,5 +413,5 @@ void process_exited(struct process *process, const struct report *report)
 		return;
 	}
 	process_show_exit(process);
-	process_exec_over(process);
+	container_exec_over(process->container);
 }

@@ -232,7 +232,7 @@ const struct process_rule *process_rule(const struct process *process,
 					enum process_request request);
 void process_exited(struct process *process, const struct report *report);
 /* An exec's start failed, or it has ended: its init's exit may wait for that. */
-void process_exec_over(struct process *process);
+void container_exec_over(struct container *container);
 int process_wait(struct process *process, struct ttrpc_call *call);
 void process_answer_waiters(struct process *process);
 /* Those who wait are told that it is in vain. */

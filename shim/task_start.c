@@ -62,6 +62,7 @@ static void started(struct operation *operation, struct report_message *message)
 static void start_done(struct operation *operation, struct report_message *message)
 {
 	struct process *process = operation->process;
+	struct container *container = process->container;
 	bool exec = process->exec_id[0];
 	process->starting = false;
 	if ((process->state == PROCESS_STOPPED || process->exiting) &&
@@ -72,10 +73,10 @@ static void start_done(struct operation *operation, struct report_message *messa
 		started(operation, message);
 	else if (exec)
 		process_answer_waiters(process);
-	operation_release(operation);
+	operation_release(operation); /* an exec may be deleted in it */
 	operation_free(operation);
-	if (exec && process->state != PROCESS_RUNNING)
-		process_exec_over(process);
+	if (exec)
+		container_exec_over(container);
 }
 
 /* An exec that begins when its init has ended would be in nobody's container. */

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What both kinds of metrics need: see metrics.h. The files are read one after the other into one
- * buffer; what of them goes into the answer is copied to the arena, whose first bytes are the buffer of
- * metrics_answer(), so that an ordinary answer allocates three times.
+ * buffer; what of them goes into the answer is copied to the arena. Both begin with memory of
+ * metrics_answer()'s own, so that an ordinary answer does without the heap: in a process that has just
+ * been forked, its first use costs as much as three files.
  */
 #include "shim/metrics.h"
 
@@ -15,12 +16,13 @@
 #include <unistd.h>
 
 #include "proto/task.pb-c.h"
+#include "shim/file.h"
 #include "shim/metrics_text.h"
 #include "ttrpc/ttrpc.h"
 
-#define TEXT_ROOM 8192   /* bytes of a file; it grows. memory.stat has some 2000 */
-#define ARENA_ROOM 16384 /* bytes of an answer; more come from the heap */
-#define ENVELOPE 64      /* what the transport puts around a response, and more */
+#define TEXT_ROOM 4096  /* bytes of a file; it grows. memory.stat has some 2000 */
+#define ARENA_ROOM 4096 /* bytes of an answer; more come from the heap */
+#define ENVELOPE 64     /* what the transport puts around a response, and more */
 
 int metrics_folder_open(struct metrics *metrics, enum metrics_controller controller)
 {
@@ -37,13 +39,15 @@ void metrics_close(const struct metrics *metrics, int fd)
 		close(fd);
 }
 
-static bool text_grow(struct metrics *metrics)
+static bool text_grow(struct metrics *metrics, size_t done)
 {
-	size_t room = metrics->room ? metrics->room * 2 : TEXT_ROOM;
-	char *text = room <= METRICS_TEXT_MAX ? realloc(metrics->text, room) : NULL;
-	if (!text)
+	size_t room = metrics->room * 4;
+	char *grown = room <= METRICS_TEXT_MAX ? realloc(metrics->grown, room) : NULL;
+	if (!grown)
 		return false;
-	metrics->text = text;
+	if (!metrics->grown)
+		memcpy(grown, metrics->text, done);
+	metrics->text = metrics->grown = grown;
 	metrics->room = room;
 	return true;
 }
@@ -57,7 +61,7 @@ static bool text_read(struct metrics *metrics, int fd, bool pieces)
 	size_t done = 0;
 	ssize_t n;
 	do {
-		if (done + 1 >= metrics->room && !text_grow(metrics))
+		if (done + 1 >= metrics->room && !text_grow(metrics, done))
 			return false;
 		n = read(fd, metrics->text + done, metrics->room - 1 - done);
 		done += n > 0 ? (size_t)n : 0;
@@ -175,8 +179,8 @@ size_t metrics_rdma_read(struct metrics *metrics, int folder, const char *name,
 	return n;
 }
 
-int metrics_wrap(const char *type_url, const void *value, size_t size, uint8_t **ret_bytes,
-		 size_t *ret_size)
+static int response_write(struct arena *arena, const char *type_url, const void *value, size_t size,
+			  int fd, size_t *ret_size)
 {
 	Google__Protobuf__Any any = GOOGLE__PROTOBUF__ANY__INIT;
 	Containerd__Task__V2__StatsResponse response = CONTAINERD__TASK__V2__STATS_RESPONSE__INIT;
@@ -186,47 +190,58 @@ int metrics_wrap(const char *type_url, const void *value, size_t size, uint8_t *
 	any.value.len = size;
 	response.stats = &any;
 	size_t packed = protobuf_c_message_get_packed_size(&response.base);
-	if (packed > TTRPC_MESSAGE_MAX - ENVELOPE)
+	uint8_t *bytes = packed <= TTRPC_MESSAGE_MAX - ENVELOPE ? arena_alloc(arena, packed) : NULL;
+	if (!bytes)
 		return -EMSGSIZE;
-	uint8_t *bytes = malloc(packed + 1);
-	if (!bytes)
-		return -ENOMEM;
-	*ret_size = protobuf_c_message_pack(&response.base, bytes);
-	*ret_bytes = bytes;
-	return 0;
-}
-
-static int answer_pack(const ProtobufCMessage *message, uint8_t **ret_bytes, size_t *ret_size)
-{
-	size_t size = protobuf_c_message_get_packed_size(message);
-	uint8_t *bytes = malloc(size + 1);
-	if (!bytes)
-		return -ENOMEM;
-	protobuf_c_message_pack(message, bytes);
-	int result = metrics_wrap(message->descriptor->name, bytes, size, ret_bytes, ret_size);
-	free(bytes);
+	protobuf_c_message_pack(&response.base, bytes);
+	int result = file_write_all(fd, bytes, packed);
+	if (result == 0)
+		*ret_size = packed;
 	return result;
 }
 
+int metrics_wrap(const char *type_url, const void *value, size_t size, int fd, size_t *ret_size)
+{
+	struct arena arena;
+	arena_init(&arena, NULL, 0, TTRPC_MESSAGE_MAX);
+	int result = response_write(&arena, type_url, value, size, fd, ret_size);
+	arena_deinit(&arena);
+	return result;
+}
+
+static int answer_write(struct arena *arena, const ProtobufCMessage *message, int fd,
+			size_t *ret_size)
+{
+	size_t size = protobuf_c_message_get_packed_size(message);
+	uint8_t *bytes = arena_alloc(arena, size + 1);
+	if (!bytes)
+		return -EMSGSIZE;
+	protobuf_c_message_pack(message, bytes);
+	return response_write(arena, message->descriptor->name, bytes, size, fd, ret_size);
+}
+
 int metrics_answer(int root, const struct metrics_paths *paths, uint64_t oom_kills, bool leave_open,
-		   uint8_t **ret_bytes, size_t *ret_size)
+		   int fd, size_t *ret_size)
 {
 	_Alignas(max_align_t) uint8_t first[ARENA_ROOM];
+	char text[TEXT_ROOM];
 	struct arena arena;
 	struct metrics metrics = {
 		.paths = paths,
 		.oom_kills = oom_kills,
 		.root = root,
 		.arena = &arena,
+		.text = text,
+		.room = sizeof(text),
 		.leave_open = leave_open,
 	};
 
 	arena_init(&arena, first, sizeof(first), METRICS_MAX);
 	ProtobufCMessage *message = paths->folders[METRICS_UNIFIED] ? metrics_v2_read(&metrics)
 								    : metrics_v1_read(&metrics);
-	int result =
-		!message || arena.exceeded ? -EMSGSIZE : answer_pack(message, ret_bytes, ret_size);
-	free(metrics.text);
+	int result = !message || arena.exceeded ? -EMSGSIZE
+						: answer_write(&arena, message, fd, ret_size);
+	free(metrics.grown);
 	arena_deinit(&arena);
 	return result;
 }

@@ -28,20 +28,21 @@ struct metrics {
 	struct arena *arena; /* messages, lists and strings of the answer */
 	char *text;          /* of the file that was read last */
 	size_t room;
+	char *grown; /* NULL: text lies in metrics_answer()'s own memory */
 	bool leave_open;
 };
 
 /*
- * The packed containerd.task.v2.StatsResponse, to be freed. Returns 0, -ENOMEM or -EMSGSIZE. root: as
- * in metrics_paths.h. leave_open: for a process that ends when it has passed on the answer, which all
- * wait for: of the time that the files take, closing them is a fourth.
+ * Writes the packed containerd.task.v2.StatsResponse to fd, and its size in bytes to *ret_size. Returns
+ * 0 or a negative errno; -EMSGSIZE: it is too large. root: as in metrics_paths.h. leave_open: for a
+ * process that ends when it has passed on the answer, which all wait for: of the time that the files
+ * take, closing them is a fourth.
  */
 int metrics_answer(int root, const struct metrics_paths *paths, uint64_t oom_kills, bool leave_open,
-		   uint8_t **ret_bytes, size_t *ret_size);
+		   int fd, size_t *ret_size);
 
 /* The same of metrics that somebody else made: a message of that type, packed. */
-int metrics_wrap(const char *type_url, const void *value, size_t size, uint8_t **ret_bytes,
-		 size_t *ret_size);
+int metrics_wrap(const char *type_url, const void *value, size_t size, int fd, size_t *ret_size);
 
 /* ---- for the readers ---- */
 

@@ -25,7 +25,6 @@
 #define CGROUP2_MAGIC 0x63677270
 #define HEADER "mote-cgroup 1\n"
 #define NAME "mote.cgroup"
-#define SIZE_MAX_TEXT (METRICS_CONTROLLERS * (PATH_MAX + 16u)) /* bytes of the file */
 
 static const char *const names[METRICS_CONTROLLERS] = {
 	[METRICS_UNIFIED] = "unified", [METRICS_BLKIO] = "blkio",     [METRICS_CPU] = "cpu",
@@ -199,14 +198,12 @@ static int search_run(struct search *search, int root, bool unified, pid_t pid)
 	return 0;
 }
 
-/* Takes text, and changes it. */
+/* Changes text, which must live as long as *ret_paths, but is not owned by it. */
 static int paths_parse(char *text, struct metrics_paths *ret_paths)
 {
-	struct metrics_paths paths = {.text = text};
-	if (strncmp(text, HEADER, strlen(HEADER)) != 0) {
-		free(text);
+	struct metrics_paths paths = METRICS_PATHS_NULL;
+	if (strncmp(text, HEADER, strlen(HEADER)) != 0)
 		return -EBADMSG;
-	}
 	char *rest = text + strlen(HEADER), *line;
 	while ((line = strsep(&rest, "\n"))) {
 		char *folder = strchr(line, ' ');
@@ -235,8 +232,11 @@ int metrics_paths_find(int root, bool unified, pid_t pid, struct metrics_paths *
 	for (int i = 0; i < METRICS_CONTROLLERS; i++)
 		free(search.paths[i]);
 	if (result == 0)
-		return paths_parse(text, ret_paths);
-	free(text);
+		result = paths_parse(text, ret_paths);
+	if (result == 0)
+		ret_paths->text = text;
+	else
+		free(text);
 	return result;
 }
 
@@ -256,12 +256,18 @@ int metrics_paths_write(const char *bundle, const struct metrics_paths *paths)
 	return result;
 }
 
-int metrics_paths_read(const char *bundle, struct metrics_paths *ret_paths)
+int metrics_paths_read(const char *bundle, char *buffer, struct metrics_paths *ret_paths)
 {
-	char path[PATH_MAX], *text;
-	size_t size;
-	if (snprintf(path, sizeof(path), "%s/%s", bundle, NAME) >= (int)sizeof(path))
+	if (strlen(bundle) + sizeof("/" NAME) > METRICS_PATHS_SIZE)
 		return -ENAMETOOLONG;
-	int result = file_read(path, O_NOFOLLOW, SIZE_MAX_TEXT, &text, &size);
-	return result < 0 ? result : paths_parse(text, ret_paths);
+	stpcpy(stpcpy(buffer, bundle), "/" NAME);
+	/* not open(): musl's makes a second system call for O_CLOEXEC */
+	int fd = openat(AT_FDCWD, buffer, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	ssize_t n = read(fd, buffer, METRICS_PATHS_SIZE - 1);
+	int result = n < 0 ? -errno : 0;
+	close(fd);
+	buffer[n < 0 ? 0 : n] = 0;
+	return result < 0 ? result : paths_parse(buffer, ret_paths);
 }

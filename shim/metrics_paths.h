@@ -30,8 +30,8 @@ enum metrics_controller {
 };
 
 struct metrics_paths {
-	char *text;                               /* owned; the folders are in it */
-	const char *folders[METRICS_CONTROLLERS]; /* NULL: none */
+	char *text;                               /* owned; NULL: not */
+	const char *folders[METRICS_CONTROLLERS]; /* parts of a text; NULL: none */
 };
 
 #define METRICS_PATHS_NULL ((struct metrics_paths){0})
@@ -41,9 +41,14 @@ void metrics_paths_deinit(struct metrics_paths *paths);
 /* Whether the host is one of cgroup v2; a hybrid one counts as v1. */
 bool metrics_unified(int root);
 
-/* All three return 0 or a negative errno. -ENOENT: the process, or the file, is not there. */
+#define METRICS_PATHS_SIZE 32768 /* bytes of mote.cgroup, which are more than it can have */
+
+/*
+ * All three return 0 or a negative errno. -ENOENT: the process, or the file, is not there. buffer has
+ * METRICS_PATHS_SIZE bytes and is part of *ret_paths.
+ */
 int metrics_paths_find(int root, bool unified, pid_t pid, struct metrics_paths *ret_paths);
 int metrics_paths_write(const char *bundle, const struct metrics_paths *paths);
-int metrics_paths_read(const char *bundle, struct metrics_paths *ret_paths);
+int metrics_paths_read(const char *bundle, char *buffer, struct metrics_paths *ret_paths);
 
 #endif

@@ -208,6 +208,9 @@ static int task_init(struct runtime_task *task, const struct job *job)
 		close(folder);
 	if (job->verb->type == VERB_CREATE)
 		return 0;
+	/* asked for often, and no runtime takes part */
+	if (job->verb->type == VERB_STATS && !job->config->runtime->stats)
+		return 0;
 	return state_read_runtime(job->bundle, task->state, &task->state_size);
 }
 

@@ -9,16 +9,15 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "shim/file.h"
 #include "shim/metrics.h"
 
-static int paths_get(const struct job *job, int root, struct metrics_paths *ret_paths)
+/* buffer: as of metrics_paths_read(). */
+static int paths_get(const struct job *job, int root, char *buffer, struct metrics_paths *ret_paths)
 {
-	int result = metrics_paths_read(job->bundle, ret_paths);
+	int result = metrics_paths_read(".", buffer, ret_paths);
 	if (result < 0 && job->init_pid > 0)
 		result = metrics_paths_find(root, metrics_unified(root), job->init_pid, ret_paths);
 	for (int i = 0; result == 0 && i < METRICS_CONTROLLERS; i++)
@@ -29,48 +28,43 @@ static int paths_get(const struct job *job, int root, struct metrics_paths *ret_
 	return result == -ENOMEM ? result : -ENOENT;
 }
 
-static int cgroups_answer(const struct job *job, struct runtime_task *task, uint8_t **ret_bytes,
+static int cgroups_answer(const struct job *job, struct runtime_task *task, int fd,
 			  size_t *ret_size)
 {
 	struct metrics_paths paths;
-	int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	char buffer[METRICS_PATHS_SIZE];
+	int root = openat(AT_FDCWD, "/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (root < 0)
 		return -errno;
-	int result = paths_get(job, root, &paths);
+	int result = paths_get(job, root, buffer, &paths);
+	if (result == -ENOENT)
+		return runtime_fail(task, RUNTIME_NOT_FOUND, "cgroup does not exist: not found");
 	if (result == 0) {
-		result = metrics_answer(root, &paths, job->verb->oom_kills, true, ret_bytes,
-					ret_size);
+		result = metrics_answer(root, &paths, job->verb->oom_kills, true, fd, ret_size);
 		metrics_paths_deinit(&paths);
 	}
-	close(root);
-	return result == -ENOENT
-		       ? runtime_fail(task, RUNTIME_NOT_FOUND, "cgroup does not exist: not found")
-		       : result;
+	return result;
 }
 
-static int runtime_answer(const struct job *job, struct runtime_task *task, uint8_t **ret_bytes,
+static int runtime_answer(const struct job *job, struct runtime_task *task, int fd,
 			  size_t *ret_size)
 {
 	struct runtime_any any = {.type_url = ""};
 	int result = job->config->runtime->stats(task, &any);
-	return result == 0 ? metrics_wrap(any.type_url, any.value, any.size, ret_bytes, ret_size)
-			   : result;
+	return result == 0 ? metrics_wrap(any.type_url, any.value, any.size, fd, ret_size) : result;
 }
 
+/* Descriptors are left open: see metrics_answer(). */
 int worker_stats(const struct job *job, struct runtime_task *task, struct report_message *message)
 {
-	uint8_t *bytes;
-	size_t size;
-	int result = job->config->runtime->stats ? runtime_answer(job, task, &bytes, &size)
-						 : cgroups_answer(job, task, &bytes, &size);
-	if (result != 0)
-		return result;
+	size_t size = 0;
 	int fd = memfd_create("stats", MFD_CLOEXEC);
-	result = fd < 0 ? -errno : file_write_all(fd, bytes, size);
-	free(bytes);
-	if (result < 0) {
-		if (fd >= 0)
-			close(fd);
+	if (fd < 0)
+		return -errno;
+	int result = job->config->runtime->stats ? runtime_answer(job, task, fd, &size)
+						 : cgroups_answer(job, task, fd, &size);
+	if (result != 0) {
+		close(fd);
 		return result;
 	}
 	message->fds[ROLE_RESULT] = fd;

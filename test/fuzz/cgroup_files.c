@@ -103,13 +103,13 @@ static void tree_make(void)
 static void answer(int root, bool unified)
 {
 	struct metrics_paths paths = METRICS_PATHS_NULL;
-	uint8_t *bytes;
 	size_t size;
+	int fd = memfd_create("stats", MFD_CLOEXEC);
 	for (int i = 0; i < METRICS_CONTROLLERS; i++)
 		if (unified == (i == METRICS_UNIFIED))
 			paths.folders[i] = "/group";
-	if (metrics_answer(root, &paths, 1, false, &bytes, &size) == 0)
-		free(bytes);
+	metrics_answer(root, &paths, 1, false, fd, &size);
+	close(fd);
 	if (metrics_paths_find(root, unified, 7, &paths) == 0)
 		metrics_paths_deinit(&paths);
 }

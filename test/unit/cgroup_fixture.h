@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -94,9 +95,12 @@ static inline ProtobufCMessage *stats_read(const struct tree *tree,
 					   const struct metrics_paths *paths, uint64_t oom_kills,
 					   const ProtobufCMessageDescriptor *descriptor)
 {
-	uint8_t *bytes;
 	size_t size;
-	ASSERT_EQ(metrics_answer(tree->root, paths, oom_kills, false, &bytes, &size), 0);
+	int fd = memfd_create("stats", MFD_CLOEXEC);
+	ASSERT_EQ(metrics_answer(tree->root, paths, oom_kills, false, fd, &size), 0);
+	uint8_t *bytes = malloc(size + 1);
+	ASSERT_EQ(pread(fd, bytes, size + 1, 0), size);
+	close(fd);
 	ProtobufCMessage *metrics = stats_unpack(bytes, size, descriptor);
 	free(bytes);
 	return metrics;

@@ -149,12 +149,12 @@ TEST(the_bundle_remembers)
 		.folders = {[METRICS_MEMORY] = "/cg/a b/c", [METRICS_CPU] = "/cg/cpu,x"}};
 	struct metrics_paths paths;
 	struct tree tree;
-	char name[128];
+	char name[128], buffer[METRICS_PATHS_SIZE];
 	struct stat status;
 	tree_init(&tree);
-	ASSERT_EQ(metrics_paths_read(tree.folder, &paths), -ENOENT);
+	ASSERT_EQ(metrics_paths_read(tree.folder, buffer, &paths), -ENOENT);
 	ASSERT_EQ(metrics_paths_write(tree.folder, &written), 0);
-	ASSERT_EQ(metrics_paths_read(tree.folder, &paths), 0);
+	ASSERT_EQ(metrics_paths_read(tree.folder, buffer, &paths), 0);
 	for (int i = 0; i < METRICS_CONTROLLERS; i++)
 		check(&paths, (enum metrics_controller)i,
 		      written.folders[i] ? written.folders[i] : "none");
@@ -167,17 +167,17 @@ TEST(the_bundle_remembers)
 	/* what a later version wrote more is passed over; what is no such file is refused */
 	tree_write(&tree, "mote.cgroup",
 		   "mote-cgroup 1\nmisc /cg/misc\nmemory /cg/m\n\nmemory\ncpu relative\nx y");
-	ASSERT_EQ(metrics_paths_read(tree.folder, &paths), 0);
+	ASSERT_EQ(metrics_paths_read(tree.folder, buffer, &paths), 0);
 	check(&paths, METRICS_MEMORY, "/cg/m");
 	check(&paths, METRICS_CPU, "none");
 	metrics_paths_deinit(&paths);
 	tree_write(&tree, "mote.cgroup", "mote-cgroup 2\n");
-	ASSERT_EQ(metrics_paths_read(tree.folder, &paths), -EBADMSG);
+	ASSERT_EQ(metrics_paths_read(tree.folder, buffer, &paths), -EBADMSG);
 
 	/* nobody is led elsewhere */
 	ASSERT_EQ(unlink(name), 0);
 	ASSERT_EQ(symlink("/etc/passwd", name), 0);
-	ASSERT_EQ(metrics_paths_read(tree.folder, &paths), -ELOOP);
+	ASSERT_EQ(metrics_paths_read(tree.folder, buffer, &paths), -ELOOP);
 	ASSERT_EQ(metrics_paths_write(tree.folder, &written), 0);
 	ASSERT_EQ(lstat(name, &status), 0);
 	ASSERT(S_ISREG(status.st_mode));

@@ -196,13 +196,15 @@ TEST(per_cpu_is_packed)
 	static const char list[] = "\x22\x03\x01\x02\x03";
 	struct metrics_paths only = {.folders = {[METRICS_CPUACCT] = "/cg"}};
 	struct tree tree;
-	uint8_t *bytes;
+	uint8_t bytes[256];
 	size_t size;
+	int fd = memfd_create("stats", MFD_CLOEXEC);
 	tree_init(&tree);
 	tree_write(&tree, "cg/cpuacct.usage_percpu", "1 2 3");
-	ASSERT_EQ(metrics_answer(tree.root, &only, 0, false, &bytes, &size), 0);
+	ASSERT_EQ(metrics_answer(tree.root, &only, 0, false, fd, &size), 0);
+	ASSERT_EQ(pread(fd, bytes, sizeof(bytes), 0), size);
+	close(fd);
 	ASSERT(memmem(bytes, size, list, sizeof(list) - 1));
-	free(bytes);
 	tree_deinit(&tree);
 }
 
@@ -404,7 +406,6 @@ TEST(many_devices)
 	struct tree tree;
 	const size_t n = 4000;
 	char *text = malloc(n * 32), *end = text;
-	uint8_t *bytes;
 	size_t size;
 	tree_init(&tree);
 	for (size_t i = 0; i < n; i++)
@@ -426,7 +427,7 @@ TEST(many_devices)
 	free_metrics(metrics);
 	text[METRICS_TEXT_MAX / 2] = 0;
 	tree_write(&tree, "cg/blkio/one/blkio.throttle.io_serviced", text);
-	ASSERT_EQ(metrics_answer(tree.root, &paths, 0, false, &bytes, &size), -EMSGSIZE);
+	ASSERT_EQ(metrics_answer(tree.root, &paths, 0, false, -1, &size), -EMSGSIZE);
 	free(text);
 	tree_deinit(&tree);
 }

@@ -63,6 +63,7 @@ static int stats(struct fixture *fixture, const ProtobufCMessageDescriptor *desc
 	pid_t pid = fork();
 	if (pid == 0) {
 		struct report_message *message = &fixture->message;
+		ASSERT_EQ(chdir(fixture->tree.folder), 0);
 		shared->result = worker_stats(&fixture->job, &fixture->task, message);
 		shared->code = (int)fixture->task.error_code;
 		memcpy(shared->error, fixture->task.error, RUNTIME_ERROR_MAX);

@@ -8,6 +8,8 @@
  *   mote.task     the processes and their exits, as text; written by the monitor
  *   mote.runtime  the runtime's own state, bytes; written by the worker
  *
+ * A third one, mote.cgroup, is metrics_paths.h's.
+ *
  * mote.task, version 1: the line "mote-task 1", then one line a process:
  *   PID START_TIME EXITED STATUS SECONDS NANOSECONDS EXEC_ID
  * START_TIME is field 22 of /proc/PID/stat, in clock ticks since boot: with the pid it names one

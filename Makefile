@@ -13,6 +13,8 @@
 #     make interop    clients and servers of other implementations of ttrpc, where Go or Rust is installed
 #     make bench, make bench-ttrpc    figures of the shim; of the library, beside Go's and Rust's
 #     make test-vm    the same containers in a machine with cgroup v2
+#     make test-daemons  every scenario under every containerd that can be had, and a table of the
+#                     results; DAEMON=trixie: that one only, also in `make test`
 #     make deps       what all this needs: tools are installed, daemons only unpacked in build/
 #     make format     lets clang-format write the tree
 #     make install-ttrpc PREFIX=dir    libttrpc for programs of others, see ttrpc/README.md
@@ -48,8 +50,9 @@ quiet = $(if $(filter 0,$(V)),@printf '  %-8s%s\n' $1 $@;)mkdir -p $(@D);
 # ---- what must be there ----
 
 GOALS := $(or $(MAKECMDGOALS),all)
-GET_BY_THEMSELVES := run test bench lint asan fuzz fuzz-coverage test-vm interop soak
-NEEDED := build $(if $(filter run test bench test-vm,$(GOALS)),daemons) \
+GET_BY_THEMSELVES := run test bench lint asan fuzz fuzz-coverage test-vm test-daemons interop soak
+NEEDED := build $(if $(filter run test bench test-vm test-daemons,$(GOALS)),daemons) \
+	$(if $(filter test-daemons,$(GOALS)),later newest) \
 	$(if $(filter lint format fuzz,$(GOALS)),lint) \
 	$(if $(filter fuzz fuzz-coverage,$(GOALS)),fuzz) \
 	$(if $(filter test-vm,$(GOALS)),vm)
@@ -70,7 +73,7 @@ endif
 
 .PHONY: deps deps-vm
 deps:
-	@.deps/deps get build lint daemons
+	@.deps/deps get build lint daemons later
 deps-vm:
 	@.deps/deps get build daemons vm
 

@@ -6,7 +6,7 @@
 mote_daemons=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 PATH=$mote_daemons/usr/bin:$mote_daemons/usr/sbin:$mote_daemons/bin:$PATH
 export PATH
-for mote_libraries in "$mote_daemons"/usr/lib/*-linux-gnu*; do
+for mote_libraries in "$mote_daemons"/{usr/lib,lib}/*-linux-gnu*; do
 	case $(echo "$mote_libraries"/*.so*) in
 	*'*'*) continue ;;
 	esac

@@ -62,11 +62,20 @@ bench-ttrpc: $(TTRPC_BENCH)
 
 # ---- integration: what the scripts in test/integration use ----
 
-TEST_TOOLS += build/test/task build/test/sink
+TEST_TOOLS += build/test/task build/test/sink build/test/pty
 
-build/test/task build/test/sink: build/test/%: build/musl/obj/test/tools/%.o \
+build/test/task: build/musl/obj/test/tools/task_fields.o
+build/test/task build/test/sink build/test/pty: build/test/%: build/musl/obj/test/tools/%.o \
 		build/musl/obj/test/tools/wire.o
 	$(call link,musl)
+
+# The table of scenarios under every containerd that can be had.
+.PHONY: test-daemons
+test-daemons: all $(TEST_TOOLS)
+	@test/run $(call CHOSEN,$(wildcard test/integration/daemon-*.sh)) | test/integration/summary
+ifdef DAEMON
+export MOTE_DAEMON := $(DAEMON)
+endif
 # ---- end of integration ----
 
 # ---- containers in a machine with cgroup v2 ----

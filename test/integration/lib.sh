@@ -20,6 +20,7 @@
 # Environment: MOTE_RUNTIME  the runtime to test (io.containerd.mote.v2)
 #              MOTE_BUILD    the folder with the shims (build)
 #              MOTE_DAEMONS  sourced to find containerd, ctr, runc, crun (build/daemons/env.sh)
+#              MOTE_DAEMON   another containerd: a folder of build/daemons, trixie, 2.1.9, ...
 #              MOTE_ONLY     run only the scenarios whose name matches this regular expression
 #              MOTE_PATIENCE how many times longer to wait for anything, on a slow machine (1)
 
@@ -29,7 +30,8 @@ TOP=${LIB%/test/integration/*}
 SCRIPT=$(readlink -f "$0")
 SCRIPT_NAME=$(basename "$SCRIPT" .sh)
 export MOTE_BUILD=${MOTE_BUILD:-$TOP/build}
-export MOTE_DAEMONS=${MOTE_DAEMONS:-$TOP/build/daemons/env.sh}
+export MOTE_DAEMON=${MOTE_DAEMON:-}
+export MOTE_DAEMONS=${MOTE_DAEMONS:-$TOP/build/daemons${MOTE_DAEMON:+/$MOTE_DAEMON}/env.sh}
 export MOTE_RUNTIME=${MOTE_RUNTIME:-io.containerd.mote.v2}
 SCENARIO_LIMIT=${SCENARIO_LIMIT:-45}
 SCENARIOS=()
@@ -43,6 +45,7 @@ if [ -n "${MOTE_WORK:-}" ]; then
 	EVENTS=$MOTE_WORK/events
 	TASK=$MOTE_BUILD/test/task
 	SINK=$MOTE_BUILD/test/sink
+	PTY=$MOTE_BUILD/test/pty
 	BUNDLES=$STATE/io.containerd.runtime.v2.task/$NAMESPACE
 fi
 
@@ -89,6 +92,10 @@ outer() {
 		each_scenario report_skip "$reason"
 		exit 0
 	fi
+	if [ -n "$MOTE_DAEMON" ] && [ ! -e "$MOTE_DAEMONS" ]; then
+		report_skip "no containerd in $(dirname "$MOTE_DAEMONS")" "$SCRIPT_NAME"
+		exit 0
+	fi
 	MOTE_WORK=$(mktemp -d /tmp/mote-test.XXXXXX)
 	export MOTE_WORK MOTE_STAGE=inner
 	trap outer_cleanup EXIT
@@ -125,11 +132,15 @@ cgroups_removed() {
 
 # ---- reports ----------------------------------------------------------------------------------
 
+# A script may have another.
+type -t scenario_label >/dev/null ||
+	scenario_label() { echo "$SCRIPT_NAME.$1${2:+_$2}"; }
+
 each_scenario() {
 	local entry only name variant
 	for entry in "${SCENARIOS[@]}"; do
 		IFS=' ' read -r only name variant <<<"$entry"
-		"$@" "$SCRIPT_NAME.$name${variant:+_$variant}" "$only" "$name" "$variant"
+		"$@" "$(scenario_label "$name" "$variant")" "$only" "$name" "$variant"
 	done
 }
 
@@ -168,7 +179,7 @@ inner_missing() {
 		return 1
 	fi
 	is_ours || return 0
-	for file in containerd-shim-mote-v2 containerd-shim-skeleton-v2 test/task test/sink; do
+	for file in containerd-shim-mote-v2 containerd-shim-skeleton-v2 test/{task,sink,pty}; do
 		if [ ! -x "$MOTE_BUILD/$file" ]; then
 			echo "$MOTE_BUILD/$file is missing"
 			return 1
@@ -191,6 +202,10 @@ inner_prepare() {
 	if mountpoint -q /sys/fs/cgroup/unified; then
 		hide_unified_cgroup || return 1
 	fi
+	crun_takes_spec || crun_persuade || return 1
+	[ ! -e "$TOP/build/daemons/criu/env.sh" ] || wrapper_make "$MOTE_WORK/bin/criu" \
+		"$TOP/build/daemons/criu/usr/sbin/criu" "*) . $TOP/build/daemons/criu/env.sh ;;" ||
+		return 1
 	PATH=$MOTE_WORK/bin:$PATH
 	export PATH
 	rootfs_make "$ROOTFS"
@@ -211,6 +226,22 @@ hide_unified_cgroup() {
 		fi
 	done
 	umount -R -l /sys/fs/cgroup && mount --move "$new" /sys/fs/cgroup
+}
+
+# crun before 1.9 refuses a spec of 1.1 and later, which containerd 1.7 and later write, though it knows
+# all that is in it.
+crun_takes_spec() {
+	case $(containerd --version | cut -d' ' -f3) in
+	1.[0-6].*) true ;;
+	*) false ;;
+	esac
+}
+crun_persuade() {
+	# shellcheck disable=SC2016 # for the wrapper to expand
+	wrapper_make "$MOTE_WORK/bin/crun" "$(type -P crun)" "*' --bundle '*)" \
+		'words="$*"; bundle=${words#*--bundle }' \
+		'sed -i "s/\"ociVersion\":\"1[.][0-9.]*\"/\"ociVersion\":\"1.0.2\"/" \
+			"${bundle%% *}/config.json" ;;'
 }
 
 rootfs_make() {

@@ -11,7 +11,8 @@
  *     --uid N, --gid N who connects
  *
  * Fields have their names in the proto. rootfs=TYPE,SOURCE,OPTION,... may be repeated;
- * options.FIELD=VALUE is a field of the runc options; spec=TEXT and resources=TEXT are JSON.
+ * options.FIELD=VALUE is a field of the runc options, for Checkpoint of its own; spec=TEXT and
+ * resources=TEXT are JSON.
  * Prints FIELD=VALUE for each field of the answer. Ends with 0; 1 and "error CODE TEXT" for an error
  * status; 2 for bad arguments; 3 and "closed" or an errno's text if there was no answer.
  */
@@ -25,98 +26,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "test/tools/task_fields.h"
 #include "test/tools/wire.h"
-
-enum task_kind { STRING, NUMBER, TIME, MOUNT, JSON, PROCESS, ANY };
-
-struct task_field {
-	const char *name;
-	uint32_t number;
-	enum task_kind kind;
-};
-
-struct task_method {
-	const char *name;
-	struct task_field request[11], response[11]; /* up to the first without a name */
-};
-
-#define ID                                                                                         \
-	{                                                                                          \
-		"id", 1, STRING                                                                    \
-	}
-#define EXEC_ID                                                                                    \
-	{                                                                                          \
-		"exec_id", 2, STRING                                                               \
-	}
-
-static const struct task_method task_methods[] = {
-	{"State",
-	 {ID, EXEC_ID},
-	 {ID,
-	  {"bundle", 2, STRING},
-	  {"pid", 3, NUMBER},
-	  {"status", 4, NUMBER},
-	  {"stdin", 5, STRING},
-	  {"stdout", 6, STRING},
-	  {"stderr", 7, STRING},
-	  {"terminal", 8, NUMBER},
-	  {"exit_status", 9, NUMBER},
-	  {"exited_at", 10, TIME},
-	  {"exec_id", 11, STRING}}},
-	{"Create",
-	 {ID,
-	  {"bundle", 2, STRING},
-	  {"rootfs", 3, MOUNT},
-	  {"terminal", 4, NUMBER},
-	  {"stdin", 5, STRING},
-	  {"stdout", 6, STRING},
-	  {"stderr", 7, STRING},
-	  {"checkpoint", 8, STRING},
-	  {"parent_checkpoint", 9, STRING}},
-	 {{"pid", 1, NUMBER}}},
-	{"Start", {ID, EXEC_ID}, {{"pid", 1, NUMBER}}},
-	{"Delete",
-	 {ID, EXEC_ID},
-	 {{"pid", 1, NUMBER}, {"exit_status", 2, NUMBER}, {"exited_at", 3, TIME}}},
-	{"Pids", {ID}, {{"pid", 1, PROCESS}}},
-	{"Pause", {ID}, {{0}}},
-	{"Resume", {ID}, {{0}}},
-	{"Checkpoint", {ID, {"path", 2, STRING}}, {{0}}},
-	{"Kill", {ID, EXEC_ID, {"signal", 3, NUMBER}, {"all", 4, NUMBER}}, {{0}}},
-	{"Exec",
-	 {ID,
-	  EXEC_ID,
-	  {"terminal", 3, NUMBER},
-	  {"stdin", 4, STRING},
-	  {"stdout", 5, STRING},
-	  {"stderr", 6, STRING},
-	  {"spec", 7, JSON}},
-	 {{0}}},
-	{"ResizePty", {ID, EXEC_ID, {"width", 3, NUMBER}, {"height", 4, NUMBER}}, {{0}}},
-	{"CloseIO", {ID, EXEC_ID, {"stdin", 3, NUMBER}}, {{0}}},
-	{"Update", {ID, {"resources", 2, JSON}}, {{0}}},
-	{"Wait", {ID, EXEC_ID}, {{"exit_status", 1, NUMBER}, {"exited_at", 2, TIME}}},
-	{"Stats", {ID}, {{"stats", 1, ANY}}},
-	{"Connect",
-	 {ID},
-	 {{"shim_pid", 1, NUMBER}, {"task_pid", 2, NUMBER}, {"version", 3, STRING}}},
-	{"Shutdown", {ID, {"now", 2, NUMBER}}, {{0}}},
-};
-
-/* containerd.runc.v1.Options */
-static const struct task_field task_options[] = {
-	{"no_pivot_root", 1, NUMBER},
-	{"no_new_keyring", 2, NUMBER},
-	{"shim_cgroup", 3, STRING},
-	{"io_uid", 4, NUMBER},
-	{"io_gid", 5, NUMBER},
-	{"binary_name", 6, STRING},
-	{"root", 7, STRING},
-	{"systemd_cgroup", 9, NUMBER},
-	{"criu_image_path", 10, STRING},
-	{"criu_work_path", 11, STRING},
-	{NULL, 0, STRING},
-};
 
 static const char *service = "containerd.task.v2.Task";
 static unsigned long timeout_ms;
@@ -125,15 +36,6 @@ static void __attribute__((noreturn)) bad_argument(const char *what)
 {
 	fprintf(stderr, "task: %s\n", what);
 	exit(2);
-}
-
-static const struct task_method *task_find_method(const char *name)
-{
-	for (size_t i = 0; i < sizeof(task_methods) / sizeof(task_methods[0]); i++) {
-		if (strcmp(task_methods[i].name, name) == 0)
-			return &task_methods[i];
-	}
-	return NULL;
 }
 
 static void task_put_mount(struct wire_buffer *buffer, uint32_t number, char *words)
@@ -197,17 +99,17 @@ static void task_put(struct wire_buffer *buffer, const struct task_field *fields
 static void task_encode(struct wire_buffer *request, const struct task_method *method, char **words)
 {
 	static const char prefix[] = "options.";
+	const struct task_options *known = task_find_options(method->name);
 	struct wire_buffer payload = {0}, options = {0};
 
 	for (; *words; words++) {
-		if (strncmp(*words, prefix, sizeof(prefix) - 1) == 0)
-			task_put(&options, task_options, *words + sizeof(prefix) - 1);
+		if (known && strncmp(*words, prefix, sizeof(prefix) - 1) == 0)
+			task_put(&options, known->fields, *words + sizeof(prefix) - 1);
 		else
 			task_put(&payload, method->request, *words);
 	}
 	if (options.size)
-		task_put_any(&payload, 10, "containerd.runc.v1.Options", options.data,
-			     options.size);
+		task_put_any(&payload, known->number, known->type, options.data, options.size);
 	wire_put_string(request, 1, service);
 	wire_put_string(request, 2, method->name);
 	wire_put_bytes(request, 3, payload.data, payload.size);
@@ -226,10 +128,43 @@ static void task_print_time(const struct wire_field *field)
 	printf("%lld.%09llu\n", (long long)seconds.value, (unsigned long long)nanos.value);
 }
 
+/* PID, and for the process of an exec its name. */
+static void task_print_process(const struct wire_field *process)
+{
+	struct wire_field pid = {0}, any = {0}, details = {0}, exec = {0};
+
+	wire_find(process->data, process->size, 1, &pid);
+	printf("%llu", (unsigned long long)pid.value);
+	if (wire_find(process->data, process->size, 2, &any) &&
+	    wire_find(any.data, any.size, 2, &details) &&
+	    wire_find(details.data, details.size, 1, &exec))
+		printf(" exec=%.*s", (int)exec.size, (const char *)exec.data);
+	putchar('\n');
+}
+
+/* The type, then those metrics that tests look at. */
+static void task_print_metrics(const struct wire_field *any)
+{
+	struct wire_field type = {0}, value = {0}, at;
+
+	wire_find(any->data, any->size, 1, &type);
+	wire_find(any->data, any->size, 2, &value);
+	printf("%.*s\n", (int)type.size, (const char *)type.data);
+	for (const struct task_metric *metric = task_metrics; metric->name; metric++) {
+		if (strlen(metric->type) != type.size ||
+		    memcmp(metric->type, type.data, type.size) != 0)
+			continue;
+		at = value;
+		for (size_t i = 0; i < 3 && metric->path[i]; i++) {
+			if (!wire_find(at.data, at.size, metric->path[i], &at))
+				at = (struct wire_field){0};
+		}
+		printf("%s=%llu\n", metric->name, (unsigned long long)at.value);
+	}
+}
+
 static void task_print_field(const struct task_field *known, const struct wire_field *field)
 {
-	struct wire_field inner = {0};
-
 	printf("%s=", known->name);
 	switch (known->kind) {
 	case NUMBER:
@@ -239,12 +174,10 @@ static void task_print_field(const struct task_field *known, const struct wire_f
 		task_print_time(field);
 		break;
 	case PROCESS:
-		wire_find(field->data, field->size, 1, &inner);
-		printf("%llu\n", (unsigned long long)inner.value);
+		task_print_process(field);
 		break;
 	case ANY:
-		wire_find(field->data, field->size, 1, &inner);
-		printf("%.*s\n", (int)inner.size, (const char *)inner.data);
+		task_print_metrics(field);
 		break;
 	default:
 		printf("%.*s\n", (int)field->size, (const char *)field->data);

@@ -7,14 +7,17 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-#define SPLICE_SIZE (1u << 20) /* more than a pipe holds unless somebody enlarged it */
-#define ROUNDS 16              /* then other streams and calls have their turn */
-#define RETRY (100u * 1000000) /* nanoseconds, for what tells nobody when it can go on */
-#define PTMX makedev(5, 2)     /* what every master of a terminal was opened as */
+#define SPLICE_SIZE (1u << 20)  /* more than a pipe holds unless somebody enlarged it */
+#define ROUNDS 16               /* then other streams and calls have their turn */
+#define RETRY (100u * 1000000)  /* nanoseconds, for what tells nobody when it can go on */
+#define MOMENT (500u * 1000000) /* nanoseconds, for a client to read what is its own */
+#define LOOK 1000000u           /* nanoseconds, to see whether it has */
+#define PTMX makedev(5, 2)      /* what every master of a terminal was opened as */
 
 /* A pipe takes a write of this size whole or not at all. */
 #define BUFFER_SIZE 4096
@@ -48,7 +51,7 @@ void stream_init(struct stream *stream)
 
 bool stream_open(const struct stream *stream)
 {
-	return stream->source.fd >= 0;
+	return stream->source.fd >= 0 || stream->closed_at != 0;
 }
 
 static void end_close(struct ttrpc_watch *watch)
@@ -93,6 +96,7 @@ static void ends_close(struct stream *stream)
 void stream_stop(struct stream *stream)
 {
 	ends_close(stream);
+	stream->closed_at = 0;
 	stream_close_keeper(stream);
 }
 
@@ -166,8 +170,27 @@ static enum outcome step_copy(struct stream *stream)
 
 static void pump_after(struct stream *stream, uint64_t time)
 {
-	struct ttrpc_watch *watched = stream->source.loop ? &stream->source : &stream->sink;
-	ttrpc_timer_set(watched->loop, &stream->again, ttrpc_now() + time, stream_again);
+	ttrpc_timer_set(stream->loop, &stream->again, ttrpc_now() + time, stream_again);
+}
+
+/* Of output: the keeper of input is a writer, and nobody waits for that. */
+static bool is_unread(const struct stream *stream)
+{
+	int size = 0;
+	return stream->keeper >= 0 && (fcntl(stream->keeper, F_GETFL) & O_ACCMODE) == O_RDONLY &&
+	       ioctl(stream->keeper, FIONREAD, &size) == 0 && size > 0;
+}
+
+/* The kernel does not tell when a FIFO becomes empty: one looks, less often as time goes by. */
+static void await_reader(struct stream *stream)
+{
+	uint64_t waited = ttrpc_now() - stream->closed_at;
+	if (waited < MOMENT && is_unread(stream)) {
+		pump_after(stream, LOOK + waited / 2);
+		return;
+	}
+	stream->closed_at = 0;
+	stream->ended(stream, stream->userdata);
 }
 
 static void pump(struct stream *stream)
@@ -184,12 +207,17 @@ static void pump(struct stream *stream)
 	if (outcome != END)
 		return;
 	ends_close(stream);
-	stream->ended(stream, stream->userdata);
+	stream->closed_at = ttrpc_now();
+	await_reader(stream);
 }
 
 static void stream_again(struct ttrpc_timer *timer)
 {
-	pump(container_of(timer, struct stream, again));
+	struct stream *stream = container_of(timer, struct stream, again);
+	if (stream->closed_at != 0)
+		await_reader(stream);
+	else
+		pump(stream);
 }
 
 static void source_ready(struct ttrpc_watch *watch, uint32_t events)
@@ -238,6 +266,7 @@ int stream_start(struct stream *stream, struct ttrpc_loop *loop, int source, int
 	stream->to_terminal = is_terminal(sink);
 	/* terminals have been spliceable in some kernels and not in others */
 	stream->copy = !stream->sink.loop || stream->from_terminal || stream->to_terminal;
+	stream->loop = loop;
 	stream->keeper = keeper;
 	stream->ended = ended;
 	stream->userdata = userdata;
@@ -246,7 +275,7 @@ int stream_start(struct stream *stream, struct ttrpc_loop *loop, int source, int
 
 void stream_finish(struct stream *stream)
 {
-	if (!stream_open(stream) || !(stream->from_terminal || stream->to_terminal))
+	if (stream->source.fd < 0 || !(stream->from_terminal || stream->to_terminal))
 		return;
 	stream->finishing = true;
 	pump_after(stream, 0);

@@ -16,8 +16,13 @@
  * stopped, so what the FIFO holds is not lost).
  *
  *   open   bytes go to and fro
- *   ended  the source has ended or the sink is broken: both are closed, the keeper is not
+ *   read   the source has ended or the sink is broken: both are closed, the keeper is not. What
+ *          containerd's FIFO holds has not been read yet; a moment is left for that
+ *   ended  it has been, or there was nothing, or the moment is over
  *   stopped  nothing is left
+ *
+ * That moment is for clients which have asked for the end of a process that was quick, and give up
+ * their FIFOs with it: one that has not come to open its own by then would lose all of the output.
  *
  * A terminal is known by its master. It tells its end only by EIO, which it also says while the
  * container has none of it open just now: so it ends by stream_finish(), when the process has exited.
@@ -43,7 +48,9 @@ struct stream {
 	bool from_terminal, to_terminal; /* the source, the sink is the master of one */
 	bool hung_up;                    /* the source's end may have been reached */
 	bool finishing;                  /* what is left in the terminal is the last */
-	struct stream_buffer *buffer;    /* NULL: nothing waits */
+	struct ttrpc_loop *loop;
+	uint64_t closed_at;           /* when source and sink were closed; 0: they are open */
+	struct stream_buffer *buffer; /* NULL: nothing waits */
 	void (*ended)(struct stream *stream, void *userdata);
 	void *userdata;
 };
@@ -61,7 +68,7 @@ int stream_start(struct stream *stream, struct ttrpc_loop *loop, int source, int
  */
 void stream_finish(struct stream *stream);
 void stream_close_keeper(struct stream *stream);
-void stream_stop(struct stream *stream); /* does not call ended */
-bool stream_open(const struct stream *stream);
+void stream_stop(struct stream *stream);       /* does not call ended */
+bool stream_open(const struct stream *stream); /* it has been started, and has not ended */
 
 #endif

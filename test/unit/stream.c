@@ -97,6 +97,82 @@ TEST(end_that_comes_with_the_last_byte)
 	fixture_deinit(&fixture);
 }
 
+/* The one end of the sink that the stream keeps for itself. */
+static void keep(struct fixture *fixture, int end)
+{
+	fixture->stream.keeper = fcntl(fixture->sink[end], F_DUPFD_CLOEXEC, 3);
+	ASSERT(fixture->stream.keeper >= 0);
+}
+
+/* Its writer is closed at once, or the client would wait for the end for ever. */
+TEST(end_waits_for_the_reader)
+{
+	struct fixture fixture;
+	char text[8];
+	fixture_init(&fixture);
+	keep(&fixture, 0);
+	ASSERT_EQ(write(fixture.source[1], "end", 3), 3);
+	close(fixture.source[1]);
+	fixture.source[1] = -1;
+	ASSERT_EQ(ttrpc_loop_dispatch(&fixture.loop, -1), 0);
+	ASSERT(!fixture.ended);
+	ASSERT(stream_open(&fixture.stream));
+	ASSERT_EQ(read(fixture.sink[0], text, 2), 2);
+	ASSERT_EQ(read(fixture.sink[0], text, sizeof(text)), 1);
+	ASSERT_EQ(read(fixture.sink[0], text, sizeof(text)), 0);
+	while (!fixture.ended)
+		ASSERT_EQ(ttrpc_loop_dispatch(&fixture.loop, -1), 0);
+	fixture_deinit(&fixture);
+}
+
+/* What it holds stays there as long as the stream is not stopped. */
+TEST(end_waits_for_a_moment_only)
+{
+	struct fixture fixture;
+	char text[8];
+	fixture_init(&fixture);
+	keep(&fixture, 0);
+	ASSERT_EQ(write(fixture.source[1], "end", 3), 3);
+	close(fixture.source[1]);
+	fixture.source[1] = -1;
+	while (!fixture.ended)
+		ASSERT_EQ(ttrpc_loop_dispatch(&fixture.loop, -1), 0);
+	ASSERT_EQ(ttrpc_loop_timeout(&fixture.loop), -1);
+	ASSERT_EQ(read(fixture.sink[0], text, sizeof(text)), 3);
+	fixture_deinit(&fixture);
+}
+
+/* Stopped while it waits: it does not end any more. */
+TEST(end_that_is_overtaken)
+{
+	struct fixture fixture;
+	fixture_init(&fixture);
+	keep(&fixture, 0);
+	ASSERT_EQ(write(fixture.source[1], "end", 3), 3);
+	close(fixture.source[1]);
+	fixture.source[1] = -1;
+	ASSERT_EQ(ttrpc_loop_dispatch(&fixture.loop, -1), 0);
+	stream_stop(&fixture.stream);
+	ASSERT(!stream_open(&fixture.stream));
+	ASSERT_EQ(ttrpc_loop_timeout(&fixture.loop), -1);
+	ASSERT(!fixture.ended);
+	fixture_deinit(&fixture);
+}
+
+/* The keeper of input is a writer: the container may read when it likes. */
+TEST(end_of_input_waits_for_nobody)
+{
+	struct fixture fixture;
+	fixture_init(&fixture);
+	keep(&fixture, 1);
+	ASSERT_EQ(write(fixture.source[1], "end", 3), 3);
+	close(fixture.source[1]);
+	fixture.source[1] = -1;
+	turns(&fixture);
+	ASSERT(fixture.ended);
+	fixture_deinit(&fixture);
+}
+
 /* Many small pieces fill the sink long before it holds as many bytes as it could. */
 TEST(small_pieces_are_not_lost)
 {

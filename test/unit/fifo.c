@@ -120,6 +120,28 @@ TEST(output_waits_for_a_reader)
 	leave_folder();
 }
 
+/* The time is up already, as for a second FIFO whose first one has taken it all. */
+TEST(output_that_nobody_reads_in_time)
+{
+	struct fifo_ends ends = FIFO_ENDS_NULL;
+	int reader;
+
+	enter_folder();
+	ASSERT_EQ(mkfifo("fifo", 0600), 0);
+	ASSERT_EQ(fifo_open("fifo", FIFO_STDERR, 0, &ends, &failure), FAILURE_REFUSED);
+	ASSERT_STR(failure.text,
+		   "failed to start io pipe copy: unable to copy pipes: containerd-shim: opening "
+		   "w/o fifo \"fifo\" failed: nobody read from it within 30 s: context deadline "
+		   "exceeded");
+	ASSERT_EQ(ends.fd, -1);
+	/* one that is read needs no time */
+	reader = open("fifo", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	ASSERT_EQ(fifo_open("fifo", FIFO_STDERR, 0, &ends, &failure), 0);
+	fifo_close(&ends);
+	close(reader);
+	leave_folder();
+}
+
 TEST(input_needs_nobody)
 {
 	struct fifo_ends ends;

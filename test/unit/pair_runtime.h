@@ -2,7 +2,8 @@
 #ifndef TEST_UNIT_PAIR_RUNTIME_H
 #define TEST_UNIT_PAIR_RUNTIME_H
 /*
- * A runtime that a test plays through files in the bundle. F is create, start, kill, remove or pids:
+ * A runtime that a test plays through files in the bundle. F is create, start, kill, remove, pids or
+ * exec:
  *
  *     in-F      F makes it when it is called          hold-F   F waits until it is gone
  *     fail-F    F refuses, with what is in it as text  pass-F  F succeeds without doing anything
@@ -10,22 +11,27 @@
  *     program   what the process does after start, one letter each:
  *         o  writes "out\n"      e  writes "err\n" to standard error     c  copies input to output
  *         h  forks a child that holds its stdio, and writes its pid into `holder`
+ *         r  copies two bytes of its input to its output
+ *         t  waits until its terminal has a size, and writes "ROWSxCOLUMNS\n"
  *         x  exits with 7
  *
  * At the end of its program the process waits at its gate, a socket that the shim keeps, and exits
- * with 0 when the shim has gone. So does one that was never started.
+ * with 0 when the shim has gone. So does one that was never started. The program of an exec is in its
+ * spec, {"program": "..."}; at its end it exits with 0.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "shim/shim.h"
+#include "test/unit/terminal.h"
 
 /* A condition that comes true by itself, soon; if not, the test's time is up. */
 #define UNTIL(condition)                                                                           \
@@ -78,6 +84,23 @@ static inline void played_holder(void)
 		_exit(9);
 }
 
+static inline void played_echo(void)
+{
+	char bytes[2];
+	for (size_t n = 0; n < sizeof(bytes); n++)
+		if (read(STDIN_FILENO, bytes + n, 1) != 1)
+			_exit(8);
+	if (write(STDOUT_FILENO, bytes, sizeof(bytes)) != sizeof(bytes))
+		_exit(8);
+}
+
+static inline void played_size(void)
+{
+	struct winsize size = {0};
+	UNTIL(ioctl(STDIN_FILENO, TIOCGWINSZ, &size) < 0 || size.ws_row != 0);
+	dprintf(STDOUT_FILENO, "%dx%d\n", size.ws_row, size.ws_col);
+}
+
 static inline void played_step(char step)
 {
 	if (step == 'o' && write(STDOUT_FILENO, "out\n", 4) != 4)
@@ -88,6 +111,10 @@ static inline void played_step(char step)
 		played_copy();
 	if (step == 'h')
 		played_holder();
+	if (step == 'r')
+		played_echo();
+	if (step == 't')
+		played_size();
 	if (step == 'x')
 		_exit(7);
 }
@@ -109,6 +136,41 @@ static inline _Noreturn void played_process(int gate)
 	_exit(0);
 }
 
+/* With a terminal: makes it the process's stdio and sends its master. */
+static inline void played_terminal(struct runtime_task *task)
+{
+	int master, slave;
+	if (!*task->console_socket)
+		return;
+	terminal_open(&master, &slave);
+	terminal_send(task->console_socket, 1, &master, 1);
+	close(master);
+	for (int i = 0; i < 3; i++)
+		task->stdio[i] = slave;
+}
+
+static inline int played_exec(struct runtime_task *task, pid_t *ret_pid)
+{
+	char program[64] = "";
+	int result = played_call(task, "exec");
+	if (result != 0)
+		return result;
+	if (sscanf(task->json, "{\"program\": \"%63[a-z]", program) != 1)
+		return runtime_fail(task, RUNTIME_INVALID_ARGUMENT, "no program");
+	played_terminal(task);
+	pid_t pid = fork();
+	if (pid < 0)
+		return -errno;
+	if (pid == 0) {
+		runtime_child_init(task, task->stdio[0]);
+		for (const char *step = program; *step; step++)
+			played_step(*step);
+		_exit(0);
+	}
+	*ret_pid = pid;
+	return 0;
+}
+
 static inline int played_create(struct runtime_task *task, pid_t *ret_pid)
 {
 	int gate[2], result = played_call(task, "create");
@@ -116,6 +178,7 @@ static inline int played_create(struct runtime_task *task, pid_t *ret_pid)
 		return result;
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, gate) < 0)
 		return -errno;
+	played_terminal(task);
 	pid_t pid = fork();
 	if (pid < 0)
 		return -errno;
@@ -162,6 +225,11 @@ static inline int played_pids(struct runtime_task *task, pid_t *pids, size_t max
 	return result < 0 ? result : 0;
 }
 
+/* Most tests want a runtime that lacks it. */
+#ifndef PLAYED_EXEC
+#define PLAYED_EXEC NULL
+#endif
+
 static const struct runtime played = {
 	.name = "io.containerd.played.v2",
 	.create = played_create,
@@ -169,6 +237,7 @@ static const struct runtime played = {
 	.kill = played_kill,
 	.remove = played_remove,
 	.pids = played_pids,
+	.exec = PLAYED_EXEC,
 };
 
 #endif

@@ -132,6 +132,9 @@ musl_LDFLAGS := -static-pie -nostdlib -Wl,--gc-sections $(HARDENED) $(MUSL)/rcrt
 	$(shell gcc -print-file-name=crtbeginS.o)
 musl_LIBS := -L$(MUSL) -lc -lgcc $(shell gcc -print-file-name=crtendS.o) $(MUSL)/crtn.o
 endif
+# Their assertions are about what their caller does wrong, and bring printf and stdio into the smallest
+# program. All other variants have them.
+musl_FOREIGN := -DNDEBUG
 musl_SCRIPT := shim/resident.ld # of the shims
 musl_HEADERS = $(GENERATED) build/uapi/linux
 
@@ -225,8 +228,8 @@ $1_COMPILE = $($1_CC) $(COMMON) $($1_CFLAGS)
 $1_UNIT := $(UNIT_TESTS:%=build/$1/%)
 
 build/$1/flags: FORCE
-	@mkdir -p $$(@D); echo '$$($1_COMPILE) $(WARNINGS) $$($1_LDFLAGS)' | cmp -s - $$@ || \
-		echo '$$($1_COMPILE) $(WARNINGS) $$($1_LDFLAGS)' >$$@
+	@mkdir -p $$(@D); echo '$$($1_COMPILE) $$($1_FOREIGN) $(WARNINGS) $$($1_LDFLAGS)' | \
+		cmp -s - $$@ || echo '$$($1_COMPILE) $$($1_FOREIGN) $(WARNINGS) $$($1_LDFLAGS)' >$$@
 
 build/$1/obj/%.o: %.c build/$1/flags | $$($1_HEADERS)
 	$$(call quiet,CC)$$($1_COMPILE) $(WARNINGS) -MMD -MP -c -o $$@ $$<

@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "ttrpc/server.h"
-#include "ttrpc/text.h"
 #include "ttrpc/view.h"
 
 static uint8_t *write_header(uint8_t *at, uint32_t id, size_t length)
@@ -31,14 +30,14 @@ void answer_count(struct connection *connection, enum ttrpc_code code)
 }
 
 void answer_status(struct connection *connection, uint32_t id, enum ttrpc_code code,
-		   const char *format, va_list arguments)
+		   text_format_fn format_with, const char *format, va_list arguments)
 {
 	size_t text_size, size;
 	uint8_t *start, *text;
 	va_list again;
 
 	va_copy(again, arguments);
-	text_size = text_format(NULL, 0, format, again);
+	text_size = format_with(NULL, 0, format, again);
 	va_end(again);
 	if (text_size > TTRPC_STATUS_TEXT_MAX)
 		text_size = TTRPC_STATUS_TEXT_MAX;
@@ -50,7 +49,7 @@ void answer_status(struct connection *connection, uint32_t id, enum ttrpc_code c
 	if (!start)
 		return;
 	text = start + FRAME_HEADER_SIZE + (size - text_size);
-	text_format((char *)text, text_size + 1, format, arguments);
+	format_with((char *)text, text_size + 1, format, arguments);
 	/*
 	 * A text that isn't UTF-8, also one that was cut inside a character, would cost the peer
 	 * the code.
@@ -70,7 +69,7 @@ static void answer_failure(struct connection *connection, uint32_t id, enum ttrp
 	va_list arguments;
 
 	va_start(arguments, format);
-	answer_status(connection, id, code, format, arguments);
+	answer_status(connection, id, code, text_format_own, format, arguments);
 	va_end(arguments);
 }
 

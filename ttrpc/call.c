@@ -254,12 +254,12 @@ static void call_dispatch(struct ttrpc_call *call, const ProtobufCMessage *messa
 	if (call->done)
 		return;
 	if (error == -ENOSYS)
-		ttrpc_fail(call, TTRPC_UNIMPLEMENTED, "method %s", call->method->name);
+		call_fail(call, TTRPC_UNIMPLEMENTED, "method %s", call->method->name);
 	else if (error < 0)
-		ttrpc_fail(call, ttrpc_code_from_errno(error), "%s", strerror(-error));
+		call_fail(call, ttrpc_code_from_errno(error), "%s", strerror(-error));
 	else if (!call->taken)
-		ttrpc_fail(call, TTRPC_UNKNOWN, "no answer from the handler of %s",
-			   call->method->name);
+		call_fail(call, TTRPC_UNKNOWN, "no answer from the handler of %s",
+			  call->method->name);
 }
 
 static void call_run_unary(struct connection *connection, uint32_t id,
@@ -317,25 +317,47 @@ int ttrpc_reply(struct ttrpc_call *call, const ProtobufCMessage *response)
 	if (call->done)
 		return 0;
 	if (!response)
-		return ttrpc_fail(call, TTRPC_UNKNOWN, "no message in the answer of %s",
-				  call->method->name);
+		return call_fail(call, TTRPC_UNKNOWN, "no message in the answer of %s",
+				 call->method->name);
 	call_see(call, true, response);
 	if (!answer_reply(call->connection, call->id, response))
 		call->code = TTRPC_RESOURCE_EXHAUSTED;
 	return call_answered(call);
 }
 
-int ttrpc_fail(struct ttrpc_call *call, enum ttrpc_code code, const char *format, ...)
-{
-	va_list arguments;
+static int call_vfail(struct ttrpc_call *call, enum ttrpc_code code, text_format_fn format_with,
+		      const char *format, va_list arguments) __attribute__((format(printf, 4, 0)));
 
+static int call_vfail(struct ttrpc_call *call, enum ttrpc_code code, text_format_fn format_with,
+		      const char *format, va_list arguments)
+{
 	if (call->done)
 		return 0;
 	call->code = code == TTRPC_OK ? TTRPC_UNKNOWN : code;
-	va_start(arguments, format);
-	answer_status(call->connection, call->id, call->code, format, arguments);
-	va_end(arguments);
+	answer_status(call->connection, call->id, call->code, format_with, format, arguments);
 	return call_answered(call);
+}
+
+int call_fail(struct ttrpc_call *call, enum ttrpc_code code, const char *format, ...)
+{
+	va_list arguments;
+	int result;
+
+	va_start(arguments, format);
+	result = call_vfail(call, code, text_format_own, format, arguments);
+	va_end(arguments);
+	return result;
+}
+
+int ttrpc_fail(struct ttrpc_call *call, enum ttrpc_code code, const char *format, ...)
+{
+	va_list arguments;
+	int result;
+
+	va_start(arguments, format);
+	result = call_vfail(call, code, text_format, format, arguments);
+	va_end(arguments);
+	return result;
 }
 
 int ttrpc_call_error(const struct ttrpc_call *call)

@@ -103,7 +103,7 @@ void connection_refuse(struct connection *connection, uint32_t id, enum ttrpc_co
 	va_list arguments;
 
 	va_start(arguments, format);
-	answer_status(connection, id, code, format, arguments);
+	answer_status(connection, id, code, text_format_own, format, arguments);
 	va_end(arguments);
 	if (call)
 		call_cancel(call, code, code == TTRPC_DEADLINE_EXCEEDED ? -ETIMEDOUT : -EPROTO);

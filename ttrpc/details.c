@@ -82,7 +82,7 @@ int ttrpc_fail_details(struct ttrpc_call *call, enum ttrpc_code code, const char
 	if (code == TTRPC_OK)
 		code = TTRPC_UNKNOWN;
 	if (!answer_details(call->connection, call->id, code, text, details, n_details))
-		return ttrpc_fail(call, code, "%s", text);
+		return call_fail(call, code, "%s", text);
 	call->code = code;
 	return call_answered(call);
 }

@@ -27,6 +27,7 @@
 #include "ttrpc/hooks.h"
 #include "ttrpc/ids.h"
 #include "ttrpc/list.h"
+#include "ttrpc/text.h"
 #include "ttrpc/ttrpc.h"
 
 struct stream_pool;
@@ -215,12 +216,16 @@ void call_set_timer(struct ttrpc_call *call);
 int call_intercept(struct ttrpc_call *call, const ProtobufCMessage *message);
 void call_end_intercept(struct ttrpc_call *call);
 void call_see(const struct ttrpc_call *call, bool out, const ProtobufCMessage *message);
+/* As ttrpc_fail(), for the library's own texts. */
+int call_fail(struct ttrpc_call *call, enum ttrpc_code code, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
 void call_finish(struct ttrpc_call *call);  /* nothing is owed for it any more */
 int call_answered(struct ttrpc_call *call); /* the same, and frees a unary one; returns 0 */
 
 /* ---- answer.c ---- */
 void answer_status(struct connection *connection, uint32_t id, enum ttrpc_code code,
-		   const char *format, va_list arguments) __attribute__((format(printf, 4, 0)));
+		   text_format_fn format_with, const char *format, va_list arguments)
+	__attribute__((format(printf, 5, 0)));
 
 /* False: it is too large, a failure that says so went out instead. */
 bool answer_reply(struct connection *connection, uint32_t id, const ProtobufCMessage *response);

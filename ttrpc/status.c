@@ -30,7 +30,7 @@ void status_vformat(struct ttrpc_status *status, enum ttrpc_code code, int error
 	status->error = error;
 	status->details = NULL;
 	status->details_size = 0;
-	text_format(status->text, sizeof(status->text), format, arguments);
+	text_format_own(status->text, sizeof(status->text), format, arguments);
 }
 
 void status_format(struct ttrpc_status *status, enum ttrpc_code code, int error, const char *format,

@@ -60,7 +60,8 @@ static void send_status(struct server_stream *self, enum ttrpc_code code, const 
 	va_list arguments;
 
 	va_start(arguments, format);
-	answer_status(self->call.connection, self->call.id, code, format, arguments);
+	answer_status(self->call.connection, self->call.id, code, text_format_own, format,
+		      arguments);
 	va_end(arguments);
 }
 
@@ -357,9 +358,10 @@ int ttrpc_stream_vfail(struct ttrpc_stream *stream, enum ttrpc_code code, const 
 	if (code == TTRPC_OK)
 		code = TTRPC_UNKNOWN;
 	va_copy(again, arguments);
-	status_vformat(&status, code, 0, format, again);
+	text_format(status.text, sizeof(status.text), format, again);
+	status.code = code;
 	va_end(again);
-	answer_status(self->call.connection, self->call.id, code, format, arguments);
+	answer_status(self->call.connection, self->call.id, code, text_format, format, arguments);
 	return server_stream_ended(self, &status);
 }
 

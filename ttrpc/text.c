@@ -105,7 +105,7 @@ static void put_string(struct cursor *cursor, const char *string, int precision)
 	 : (width) == WIDTH_LONG_LONG ? (int64_t)va_arg(arguments, kind long long)                 \
 				      : (int64_t)va_arg(arguments, kind int))
 
-static size_t format_ours(char *buffer, size_t size, const char *format, va_list arguments)
+size_t text_format_own(char *buffer, size_t size, const char *format, va_list arguments)
 {
 	struct cursor cursor = {buffer, size ? size - 1 : 0, 0};
 
@@ -161,7 +161,7 @@ size_t text_format(char *buffer, size_t size, const char *format, va_list argume
 	int length;
 
 	if (format_is_ours(format))
-		return format_ours(buffer, size, format, arguments);
+		return text_format_own(buffer, size, format, arguments);
 	length = vsnprintf(buffer, size, format, arguments);
 	return length < 0 ? 0 : (size_t)length;
 }

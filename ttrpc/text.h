@@ -19,6 +19,15 @@
 size_t text_format(char *buffer, size_t size, const char *format, va_list arguments)
 	__attribute__((format(printf, 3, 0)));
 
+/*
+ * The same for the library's own texts, which have no other conversions: a program that formats none
+ * of its own isn't linked with the printf family. Of another conversion its percent sign is left.
+ */
+size_t text_format_own(char *buffer, size_t size, const char *format, va_list arguments)
+	__attribute__((format(printf, 3, 0)));
+
+typedef size_t (*text_format_fn)(char *buffer, size_t size, const char *format, va_list arguments);
+
 bool text_is_utf8(const void *text, size_t size);
 
 /* Overwrites each byte that isn't part of valid UTF-8 by a question mark. */

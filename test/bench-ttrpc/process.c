@@ -139,10 +139,10 @@ uint64_t process_cpu(pid_t pid)
 	return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
 }
 
-long process_private(pid_t pid)
+static long smaps_value(pid_t pid, const char *key)
 {
 	char path[64], line[256];
-	long total = 0, kilobytes;
+	long value = 0;
 	FILE *file;
 
 	snprintf(path, sizeof(path), "/proc/%d/smaps_rollup", (int)pid);
@@ -150,11 +150,20 @@ long process_private(pid_t pid)
 	if (!file)
 		die("%s: %s", path, strerror(errno));
 	while (fgets(line, sizeof(line), file))
-		if (sscanf(line, "Private_Clean: %ld", &kilobytes) == 1 ||
-		    sscanf(line, "Private_Dirty: %ld", &kilobytes) == 1)
-			total += kilobytes * 1024;
+		if (strncmp(line, key, strlen(key)) == 0)
+			value = strtol(line + strlen(key), NULL, 10) * 1024;
 	fclose(file);
-	return total;
+	return value;
+}
+
+long process_private(pid_t pid)
+{
+	return smaps_value(pid, "Private_Clean:") + smaps_value(pid, "Private_Dirty:");
+}
+
+long process_dirty(pid_t pid)
+{
+	return smaps_value(pid, "Private_Dirty:");
 }
 
 int process_descriptors(pid_t pid)

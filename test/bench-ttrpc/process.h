@@ -33,7 +33,8 @@ bool process_result(struct process *process, struct result *ret_result); /* and 
 void process_stop(struct process *process);
 
 uint64_t process_cpu(pid_t pid); /* nanoseconds, of all threads, the kernel's time for them too */
-long process_private(pid_t pid); /* bytes of memory that is its alone */
+long process_private(pid_t pid); /* bytes of memory that is its alone, of files too */
+long process_dirty(pid_t pid);   /* that part of it which no file has */
 int process_descriptors(pid_t pid);
 void process_pause(unsigned milliseconds);
 

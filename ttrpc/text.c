@@ -189,13 +189,24 @@ static size_t utf8_character(const uint8_t *text, size_t size)
 	return length;
 }
 
+/* Whether eight characters of one byte each come. */
+static bool ascii_eight(const uint8_t *text, size_t size)
+{
+	uint64_t eight;
+
+	if (size < sizeof(eight))
+		return false;
+	memcpy(&eight, text, sizeof(eight));
+	return !(eight & UINT64_C(0x8080808080808080));
+}
+
 bool text_is_utf8(const void *text, size_t size)
 {
 	const uint8_t *at = text;
 	size_t length;
 
 	for (; size > 0; at += length, size -= length) {
-		length = utf8_character(at, size);
+		length = ascii_eight(at, size) ? 8 : utf8_character(at, size);
 		if (length == 0)
 			return false;
 	}

@@ -6,6 +6,7 @@
 #include "ttrpc/wire.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <string.h>
 
 #define WIRE_GROUPS_MAX 100u /* groups within groups; deeper: malformed */
@@ -107,11 +108,33 @@ static int skip_group(struct slice *message, uint32_t number)
 	return 0;
 }
 
+/* What nearly every field is: bytes, with a tag of one byte and a length of one. */
+static bool next_is_short(struct slice *message, struct wire_field *ret_field)
+{
+	const uint8_t *at = message->data;
+	size_t size;
+
+	if (message->size < 2 || ((at[0] | at[1]) & 0x80) || (at[0] & 7) != WIRE_BYTES)
+		return false;
+	size = at[1];
+	if (at[0] < 8 || size > message->size - 2)
+		return false;
+	ret_field->number = at[0] >> 3;
+	ret_field->type = WIRE_BYTES;
+	ret_field->value = 0;
+	ret_field->bytes = (struct slice){at + 2, size};
+	message->data += size + 2;
+	message->size -= size + 2;
+	return true;
+}
+
 int wire_next(struct slice *message, struct wire_field *ret_field)
 {
 	struct wire_field field = {0};
 	int error;
 
+	if (next_is_short(message, ret_field))
+		return 1;
 	if (message->size == 0)
 		return 0;
 	error = take_tag(message, &field);

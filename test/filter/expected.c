@@ -74,11 +74,13 @@ static const struct expected_call {
 	{"munmap", {11, 215}, NULL},
 	{"pread64", {17, 67}, NULL},
 	{"read", {0, 63}, NULL},
+	{"recvfrom", {45, 207}, NULL},
 	{"recvmsg", {47, 212}, NULL},
 	{"restart_syscall", {219, 128}, NULL},
 	{"rt_sigprocmask", {14, 135}, NULL},
 	{"rt_sigreturn", {15, 139}, NULL},
 	{"sendmsg", {46, 211}, NULL},
+	{"sendto", {44, 206}, NULL},
 	{"splice", {275, 76}, NULL},
 	{"write", {1, 64}, NULL},
 };

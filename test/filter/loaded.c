@@ -157,8 +157,7 @@ TEST(sockets)
 	CHECK_BLOCKED(ATTEMPT(socket, AF_UNIX, SOCK_STREAM), ATTEMPT(socketpair, -1),
 		      ATTEMPT(connect, -1), ATTEMPT(bind, -1), ATTEMPT(listen, -1),
 		      ATTEMPT(accept, -1), ATTEMPT(setsockopt, -1), ATTEMPT(getsockname, -1),
-		      ATTEMPT(sendto, -1), ATTEMPT(recvfrom, -1), ATTEMPT(shutdown, -1),
-		      ATTEMPT(sendmmsg, -1), ATTEMPT(recvmmsg, -1));
+		      ATTEMPT(shutdown, -1), ATTEMPT(sendmmsg, -1), ATTEMPT(recvmmsg, -1));
 }
 
 TEST(other_processes)

@@ -65,7 +65,7 @@ static void feed(struct ttrpc_loop *loop, int fd, const uint8_t *bytes, size_t s
 {
 	for (size_t at = 0; at < size;) {
 		size_t want = size - at < step ? size - at : step;
-		ssize_t sent = send(fd, bytes + at, want, MSG_NOSIGNAL | MSG_DONTWAIT);
+		ssize_t sent = sendto(fd, bytes + at, want, MSG_NOSIGNAL | MSG_DONTWAIT, NULL, 0);
 
 		ASSERT(sent > 0 || (sent < 0 && errno == EAGAIN));
 		at += sent > 0 ? (size_t)sent : 0;

@@ -4,7 +4,7 @@
 /*
  * System calls that are interrupted, would block, or move a few bytes only. A test program that
  * includes this is linked with the flags of inject.ldflags, which lead the library's calls through
- * the functions here; what the test itself calls (send, recv) is left alone.
+ * the functions here; what the test itself calls (sendto, send and recv that may block) is left alone.
  *
  * While faults are on, one call in four fails with EINTR or EAGAIN, and none moves more than a piece.
  * The sequence is the same in every run.
@@ -22,6 +22,10 @@ ssize_t __real_recvmsg(int fd, struct msghdr *message, int flags);
 int __real_accept4(int fd, struct sockaddr *name, socklen_t *size, int flags);
 int __real_epoll_pwait(int fd, struct epoll_event *events, int max, int timeout,
 		       const sigset_t *mask);
+ssize_t __real_send(int fd, const void *data, size_t size, int flags);
+ssize_t __real_recv(int fd, void *data, size_t size, int flags);
+ssize_t __wrap_send(int fd, const void *data, size_t size, int flags);
+ssize_t __wrap_recv(int fd, void *data, size_t size, int flags);
 ssize_t __wrap_sendmsg(int fd, const struct msghdr *message, int flags);
 ssize_t __wrap_recvmsg(int fd, struct msghdr *message, int flags);
 int __wrap_accept4(int fd, struct sockaddr *name, socklen_t *size, int flags);
@@ -99,6 +103,27 @@ ssize_t __wrap_recvmsg(int fd, struct msghdr *message, int flags)
 
 	errno = fault();
 	return errno ? -1 : __real_recvmsg(fd, &shorter, flags);
+}
+
+static inline size_t cut_size(size_t size, size_t piece)
+{
+	return faults.on && size > piece ? piece : size;
+}
+
+ssize_t __wrap_send(int fd, const void *data, size_t size, int flags)
+{
+	if (!(flags & MSG_DONTWAIT))
+		return __real_send(fd, data, size, flags);
+	errno = fault();
+	return errno ? -1 : __real_send(fd, data, cut_size(size, faults.sent), flags);
+}
+
+ssize_t __wrap_recv(int fd, void *data, size_t size, int flags)
+{
+	if (!(flags & MSG_DONTWAIT))
+		return __real_recv(fd, data, size, flags);
+	errno = fault();
+	return errno ? -1 : __real_recv(fd, data, cut_size(size, faults.received), flags);
 }
 
 int __wrap_accept4(int fd, struct sockaddr *name, socklen_t *size, int flags)

@@ -9,7 +9,7 @@
 #define GONE(id) TTRPC_NOT_FOUND, "process does not exist " id ": not found"
 
 /* Its descriptor 3 is one of its output, so that nothing of the shim stays open in it. */
-static int played_exec(struct runtime_task *task, pid_t *ret_pid)
+static int spoken_exec(struct runtime_task *task, pid_t *ret_pid)
 {
 	char program[64] = "";
 	int result = played_call(task, "exec");
@@ -38,7 +38,7 @@ static struct runtime executing;
 static void exec_pair_init(struct pair *pair, bool events)
 {
 	executing = played;
-	executing.exec = played_exec;
+	executing.exec = spoken_exec;
 	pair->runtime = &executing;
 	if (events)
 		events_pair_init(pair);

@@ -22,8 +22,8 @@
 #include "shim/mount.h"
 #include "shim/unmount.h"
 #include "shim/worker_io.h"
-#include "shim/worker_payload.h"
 #include "shim/worker_oom.h"
+#include "shim/worker_payload.h"
 #include "shim/worker_process.h"
 
 struct creation {

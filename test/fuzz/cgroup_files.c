@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The files of a cgroup, and those that say where it is: all of them hold the same bytes. Each is a
- * link to one descriptor, so that nothing is written to a disk.
+ * link to one descriptor, so that nothing is written to a disk. The first byte says which kind it is:
+ * 2 is cgroup v2, all others are v1.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -120,11 +121,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	tree_make();
 	int fd = memfd_create("content", MFD_CLOEXEC);
 	int root = open(root_path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	bool unified = size > 0 && data[0] == '2';
+	data += size > 0;
+	size -= size > 0;
 	if (file_write_all(fd, data, size) < 0 || dup3(fd, CONTENT, O_CLOEXEC) < 0)
 		abort();
 	close(fd);
-	answer(root, false);
-	answer(root, true);
+	answer(root, unified);
 	oom_parse((const char *)data, size, &kills);
 	close(CONTENT);
 	close(root);

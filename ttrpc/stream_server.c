@@ -350,7 +350,7 @@ int ttrpc_stream_vfail(struct ttrpc_stream *stream, enum ttrpc_code code, const 
 		       va_list arguments)
 {
 	struct server_stream *self = of_stream(stream);
-	struct ttrpc_status status;
+	struct ttrpc_status status = {.error = 0};
 	va_list again;
 
 	if (!is_servers(stream))

@@ -52,7 +52,7 @@ static inline void feed(struct ttrpc_loop *loop, int fd, const uint8_t *bytes, s
 		step = PIECE_LARGE;
 	for (size_t at = 0; at < size;) {
 		size_t want = size - at < step ? size - at : step;
-		ssize_t sent = send(fd, bytes + at, want, MSG_NOSIGNAL | MSG_DONTWAIT);
+		ssize_t sent = sendto(fd, bytes + at, want, MSG_NOSIGNAL | MSG_DONTWAIT, NULL, 0);
 
 		if (sent < 0 && errno == EPIPE)
 			return;
@@ -70,7 +70,7 @@ static inline void await(struct ttrpc_loop *loop, int fd, uint8_t *bytes, size_t
 	size_t at = 0;
 
 	for (int turn = 0; at < size; turn++) {
-		ssize_t got = recv(fd, bytes + at, size - at, MSG_DONTWAIT);
+		ssize_t got = recvfrom(fd, bytes + at, size - at, MSG_DONTWAIT, NULL, NULL);
 
 		if (got == 0 || turn == TURNS_MAX)
 			test_fail(__FILE__, __LINE__, "%s: %zu bytes of %zu", title, at, size);
@@ -100,7 +100,7 @@ static inline void expect_no_more(struct ttrpc_loop *loop, int fd, const char *t
 	uint8_t byte;
 
 	settle_all(loop);
-	if (recv(fd, &byte, 1, MSG_DONTWAIT) >= 0 || errno != EAGAIN)
+	if (recvfrom(fd, &byte, 1, MSG_DONTWAIT, NULL, NULL) >= 0 || errno != EAGAIN)
 		test_fail(__FILE__, __LINE__, "%s: more has come, or the end", title);
 }
 

@@ -30,6 +30,7 @@
 #include "shim/log.h"
 #include "shim/pages.h"
 #include "shim/pair.h"
+#include "shim/shim.h"
 
 #define SECOND UINT64_C(1000000000)
 #define END_TIME (5 * SECOND)
@@ -206,6 +207,8 @@ static int signals_prepare(void)
 static int server_init(struct server *server, const struct server_parameters *parameters)
 {
 	server->config = parameters->config;
+	server->can_exec = server->config->runtime->exec != NULL;
+	server->can_restore = server->config->runtime->restore != NULL;
 	server->message.text = server->text;
 	server->monitor_fd = parameters->monitor_fd;
 	server->pid = getpid();

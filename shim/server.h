@@ -156,6 +156,7 @@ struct tombstone;
 
 struct server {
 	const struct shim_config *config;
+	bool can_exec, can_restore; /* of the runtime, whose table is no memory of a resident's */
 	pid_t pid;
 	int monitor_fd, signal_fd;
 	struct ttrpc_loop loop;

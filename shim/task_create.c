@@ -192,7 +192,7 @@ static bool refused(struct ttrpc_call *call, const Containerd__Task__V2__CreateT
 	else if (server->n_containers == CONTAINERS_MAX)
 		ttrpc_fail(call, code = TTRPC_RESOURCE_EXHAUSTED,
 			   "a shim has at most %d containers", CONTAINERS_MAX);
-	else if (request->checkpoint[0] && !server->config->runtime->restore)
+	else if (request->checkpoint[0] && !server->can_restore)
 		ttrpc_fail(call, code = TTRPC_UNIMPLEMENTED, "checkpoint: not implemented");
 	return code != TTRPC_OK;
 }

@@ -151,7 +151,7 @@ static bool exec_refused(struct ttrpc_call *call, const struct process *init,
 	const struct process_rule *rule = process_rule(init, REQUEST_EXEC);
 	enum ttrpc_code code = TTRPC_OK;
 
-	if (!server->config->runtime->exec)
+	if (!server->can_exec)
 		ttrpc_fail(call, code = TTRPC_UNIMPLEMENTED, "not implemented");
 	else if (!id_valid(request->exec_id))
 		ttrpc_fail(call, code = TTRPC_INVALID_ARGUMENT,

@@ -66,7 +66,8 @@ place() {
 	local file=$1 section=$2 name place
 	shift 2
 	for name in "$@"; do
-		place=$(objdump -t "$file" | awk -v name="$name" '$NF == name { print $(NF - 2) }')
+		place=$(objdump -t "$file" | sed 's/\.hidden //' |
+			awk -v name="$name" '$NF == name { print $(NF - 2) }')
 		[ "$place" = "$section" ] || echo "$name of $file is in ${place:-no section}, not in $section"
 	done
 }
@@ -75,7 +76,8 @@ places() {
 	local file
 	for file in "${shims[@]}"; do
 		file=build/musl/${file##*/}.debug
-		place "$file" .text.monitor monitor_run verb_handle children_collect state_write_each pages_forget memcpy
+		place "$file" .text.monitor monitor_run verb_handle children_collect state_write_each \
+			pages_forget memcpy close __aio_close
 		place "$file" .text.server server_main ttrpc_loop_run ttrpc_reply task_register \
 			protobuf_c_message_unpack malloc
 		place "$file" .text shim_main start_main delete_main worker_run vfprintf

@@ -245,6 +245,44 @@ unknown_calls() {
 }
 scenario --mote unknown_calls skeleton
 
+# What start, workers and runtimes use lies apart (shim/resident.ld), and a resident that has let go of
+# it touches none of it again, whatever it is asked: one call into it would map up to all of it.
+apart() {
+	runtime_flags "$1"
+	ctr run --detach "${RUNTIME[@]}" --rootfs "$ROOTFS" apart /bin/busybox sleep 1000
+	ctr task exec --exec-id exec apart /bin/busybox true
+	ctr task metrics apart >/dev/null
+	ctr task ps apart >/dev/null
+	ctr task pause apart
+	ctr task resume apart
+	ctr task kill --signal CONT apart
+	must_become 5 "it runs again" task_is apart RUNNING
+	local pid offset places
+	mapfile -t places < <(short_lived_places "/proc/$(server_pid apart)/exe")
+	same "parts that the residents leave alone" 2 ${#places[@]}
+	for pid in "$(server_pid apart)" "$(monitor_pid apart)"; do
+		for offset in "${places[@]}"; do
+			same "kB of $pid mapped of the program's part at $offset" 0 \
+				"$(resident_kb "$pid" "$offset")"
+		done
+		[ "$(resident_kb "$pid" 00000000)" -gt 0 ] || fail "nothing of $pid is mapped"
+	done
+	remove_container apart
+}
+# The offsets in the file of the third executable segment and of the constants behind it.
+short_lived_places() {
+	readelf -lW "$1" | awk '$1 == "LOAD" {
+		n += $7 $8 == "RE" || $7 $8 == "RE0x1000"
+		if (n == 3 && $7 != "RW") print substr("00000000" substr($2, 3), length($2) - 1)
+	}'
+}
+# resident_kb PID OFFSET: of the program's mapping that begins there
+resident_kb() {
+	awk -v offset="$2" '/^[0-9a-f]+-/ { here = $3 == offset && /containerd-shim/ }
+		here && $1 == "Rss:" { print $2 }' "/proc/$1/smaps"
+}
+scenario --mote apart runc crun
+
 # Many containers, one after another, leave the residents as they were.
 no_growth() {
 	hand_shim "$1"

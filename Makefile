@@ -15,6 +15,7 @@
 #     make test-vm    the same containers in a machine with cgroup v2
 #     make test-daemons  every scenario under every containerd that can be had, and a table of the
 #                     results; DAEMON=trixie: that one only, also in `make test`
+#     make soak-shim  100,000 processes and 10,000 containers in one shim; SOAK_EXECS=N
 #     make deps       what all this needs: tools are installed, daemons only unpacked in build/
 #     make format     lets clang-format write the tree
 #     make install-ttrpc PREFIX=dir    libttrpc for programs of others, see ttrpc/README.md
@@ -50,8 +51,9 @@ quiet = $(if $(filter 0,$(V)),@printf '  %-8s%s\n' $1 $@;)mkdir -p $(@D);
 # ---- what must be there ----
 
 GOALS := $(or $(MAKECMDGOALS),all)
-GET_BY_THEMSELVES := run test bench lint asan fuzz fuzz-coverage test-vm test-daemons interop soak
-NEEDED := build $(if $(filter run test bench test-vm test-daemons,$(GOALS)),daemons) \
+GET_BY_THEMSELVES := run test bench lint asan fuzz fuzz-coverage test-vm test-daemons interop soak \
+	soak-shim
+NEEDED := build $(if $(filter run test bench soak-shim test-vm test-daemons,$(GOALS)),daemons) \
 	$(if $(filter test-daemons,$(GOALS)),later newest) \
 	$(if $(filter lint format fuzz,$(GOALS)),lint) \
 	$(if $(filter fuzz fuzz-coverage,$(GOALS)),fuzz) \

@@ -2,7 +2,7 @@
 
 # ---- figures: make run, make bench ----
 
-BENCH_SHARED := $(patsubst %,build/gcc/obj/test/bench/%.o,bundle options peer sample sink wire)
+BENCH_SHARED := $(patsubst %,build/gcc/obj/test/bench/%.o,bundle options peer peer_exec sample sink wire)
 BENCH_TOOLS := $(addprefix build/gcc/test/bench/,fleet life pages repeat)
 
 build/gcc/test/bench/fleet build/gcc/test/bench/life: build/gcc/test/bench/%: \
@@ -59,6 +59,21 @@ bench-ttrpc: $(TTRPC_BENCH)
 	@test/bench-ttrpc/build-peers
 	@build/gcc/test/bench-ttrpc/bench
 # ---- end of figures of the ttrpc library ----
+
+# ---- one shim through very many processes and containers ----
+
+TEST_TOOLS += build/gcc/test/soak-shim/soak build/test/soak-shim/runtime
+TESTS += test/soak-shim/soak.sh
+
+build/gcc/test/soak-shim/soak: build/gcc/obj/test/soak-shim/soak.o $(BENCH_SHARED)
+	$(call link,gcc)
+build/test/soak-shim/runtime: build/musl/obj/test/soak-shim/runtime.o
+	$(call link,musl)
+
+.PHONY: soak-shim
+soak-shim: $(PRODUCTS) build/gcc/test/soak-shim/soak build/test/soak-shim/runtime
+	@SOAK_EXECS=$${SOAK_EXECS:-100000} test/soak-shim/soak.sh
+# ---- end of the soak ----
 
 # ---- integration: what the scripts in test/integration use ----
 

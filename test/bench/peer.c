@@ -27,8 +27,7 @@
 #define DAEMON_PATH "/usr/bin/containerd" /* only handed on: neither verb runs it */
 #define ENVIRONMENT_MAX 256
 
-static int __attribute__((format(printf, 2, 3)))
-fail(struct peer_task *task, const char *format, ...)
+int peer_fail(struct peer_task *task, const char *format, ...)
 {
 	va_list arguments;
 	int used;
@@ -54,7 +53,7 @@ int peer_begin(struct peer_task *task, const struct peer_host *host, const struc
 	task->error[0] = '\0';
 	snprintf(task->id, sizeof(task->id), "%s", id);
 	error = bundle_init(&task->bundle, host->base, id, spec);
-	return error < 0 ? fail(task, "bundle: %s", strerror(-error)) : 0;
+	return error < 0 ? peer_fail(task, "bundle: %s", strerror(-error)) : 0;
 }
 
 void peer_end(struct peer_task *task)
@@ -199,10 +198,10 @@ static int finish(struct verb *verb, struct peer_task *task, char *output, size_
 		error = read_to_end(verb->output[0], output, capacity - 1, ret_size);
 	close(verb->output[0]);
 	if (error < 0)
-		return fail(task, "%s: %s", task->peer->path, strerror(-error));
+		return peer_fail(task, "%s: %s", task->peer->path, strerror(-error));
 	while (waitpid(pid, &status, 0) < 0)
 		if (errno != EINTR)
-			return fail(task, "waitpid: %s", strerror(errno));
+			return peer_fail(task, "waitpid: %s", strerror(errno));
 	output[*ret_size] = '\0';
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
 		return 0;
@@ -210,7 +209,8 @@ static int finish(struct verb *verb, struct peer_task *task, char *output, size_
 		read_to_end(verb->errors, output, capacity - 1, ret_size);
 		output[*ret_size] = '\0';
 	}
-	return fail(task, "verb ended with wait status 0x%x: %s", (unsigned int)status, output);
+	return peer_fail(task, "verb ended with wait status 0x%x: %s", (unsigned int)status,
+			 output);
 }
 
 static int run_verb(struct peer_task *task, const char *name, int input, char *output,
@@ -221,9 +221,9 @@ static int run_verb(struct peer_task *task, const char *name, int input, char *o
 
 	add_arguments(&verb, task, name);
 	if (add_environment(&verb, task) < 0)
-		return fail(task, "environment of more than %d entries", ENVIRONMENT_MAX);
+		return peer_fail(task, "environment of more than %d entries", ENVIRONMENT_MAX);
 	if (pipe2(verb.output, O_CLOEXEC) < 0)
-		return fail(task, "pipe: %s", strerror(errno));
+		return peer_fail(task, "pipe: %s", strerror(errno));
 	if (strcmp(name, "start") == 0) {
 		verb.errors = verb.output[1];
 		return finish(&verb, task, output, capacity, ret_size);
@@ -240,12 +240,12 @@ static int take_address(struct peer_task *task, char *output, size_t size)
 
 	if (task->peer->bootstrap) {
 		if (!wire_get_bytes(output, size, 2, &address, &size))
-			return fail(task, "start answered no BootstrapResult: %s", output);
+			return peer_fail(task, "start answered no BootstrapResult: %s", output);
 	} else {
 		size = strcspn(output, "\n");
 	}
 	if (size == 0 || size >= sizeof(task->address))
-		return fail(task, "start answered an address of %zu bytes", size);
+		return peer_fail(task, "start answered an address of %zu bytes", size);
 	memcpy(task->address, address, size);
 	task->address[size] = '\0';
 	return 0;
@@ -260,12 +260,12 @@ int peer_start_verb(struct peer_task *task)
 
 	write_input(task, &input);
 	if (pipe2(pipe_fds, O_CLOEXEC) < 0)
-		return fail(task, "pipe: %s", strerror(errno));
+		return peer_fail(task, "pipe: %s", strerror(errno));
 	/* A pipe holds far more than this, so nobody has to write while the shim runs. */
 	if (write(pipe_fds[1], input.bytes, input.size) != (ssize_t)input.size) {
 		close(pipe_fds[0]);
 		close(pipe_fds[1]);
-		return fail(task, "write: %s", strerror(errno));
+		return peer_fail(task, "write: %s", strerror(errno));
 	}
 	close(pipe_fds[1]);
 	result = run_verb(task, "start", pipe_fds[0], output, sizeof(output), &size);
@@ -281,38 +281,37 @@ int peer_delete_verb(struct peer_task *task)
 
 	null_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	if (null_fd < 0)
-		return fail(task, "/dev/null: %s", strerror(errno));
+		return peer_fail(task, "/dev/null: %s", strerror(errno));
 	result = run_verb(task, "delete", null_fd, output, sizeof(output), &size);
 	close(null_fd);
 	if (result == 0 && size == 0)
-		return fail(task, "delete printed nothing");
+		return peer_fail(task, "delete printed nothing");
 	return result;
 }
 
 /* ---- requests ---- */
 
-static int call(struct peer_task *task, const char *method, const struct wire_message *request,
-		struct wire_reply *ret_reply)
+int peer_call(struct peer_task *task, const char *method, const struct wire_message *request,
+	      struct wire_reply *ret_reply)
 {
 	const char *service =
 		task->peer->bootstrap ? "containerd.task.v3.Task" : "containerd.task.v2.Task";
 	int error = wire_call(&task->wire, service, method, request, ret_reply);
 
 	if (error < 0)
-		return fail(task, "%s: %s", method, strerror(-error));
+		return peer_fail(task, "%s: %s", method, strerror(-error));
 	if (ret_reply->code != 0)
-		return fail(task, "%s: code %u: %s", method, (unsigned int)ret_reply->code,
-			    ret_reply->text);
+		return peer_fail(task, "%s: code %u: %s", method, (unsigned int)ret_reply->code,
+				 ret_reply->text);
 	return 0;
 }
 
-/* A request that has nothing but the container's id. */
-static int call_id(struct peer_task *task, const char *method, struct wire_reply *ret_reply)
+int peer_call_id(struct peer_task *task, const char *method, struct wire_reply *ret_reply)
 {
 	struct wire_message request = {.size = 0};
 
 	wire_put_string(&request, 1, task->id);
-	return call(task, method, &request, ret_reply);
+	return peer_call(task, method, &request, ret_reply);
 }
 
 int peer_connect(struct peer_task *task)
@@ -321,8 +320,8 @@ int peer_connect(struct peer_task *task)
 	int error = wire_connect(&task->wire, task->address);
 
 	if (error < 0)
-		return fail(task, "connect %s: %s", task->address, strerror(-error));
-	return call_id(task, "Connect", &reply);
+		return peer_fail(task, "connect %s: %s", task->address, strerror(-error));
+	return peer_call_id(task, "Connect", &reply);
 }
 
 int peer_create(struct peer_task *task)
@@ -336,14 +335,14 @@ int peer_create(struct peer_task *task)
 	wire_put_string(&request, 6, task->bundle.fifos[BUNDLE_STDOUT]);
 	wire_put_string(&request, 7, task->bundle.fifos[BUNDLE_STDERR]);
 	put_options(task, &request, 10);
-	return call(task, "Create", &request, &reply);
+	return peer_call(task, "Create", &request, &reply);
 }
 
 int peer_start(struct peer_task *task)
 {
 	struct wire_reply reply;
 
-	return call_id(task, "Start", &reply);
+	return peer_call_id(task, "Start", &reply);
 }
 
 int peer_wait(struct peer_task *task, unsigned int expected_status)
@@ -351,29 +350,35 @@ int peer_wait(struct peer_task *task, unsigned int expected_status)
 	struct wire_reply reply;
 	uint64_t status = 0;
 
-	if (call_id(task, "Wait", &reply) < 0)
+	if (peer_call_id(task, "Wait", &reply) < 0)
 		return -1;
 	wire_get_number(reply.payload, reply.size, 1, &status);
 	if (status != expected_status)
-		return fail(task, "exit status %u, not %u", (unsigned int)status, expected_status);
+		return peer_fail(task, "exit status %u, not %u", (unsigned int)status,
+				 expected_status);
 	return 0;
 }
 
-int peer_kill(struct peer_task *task)
+int peer_signal(struct peer_task *task, unsigned int number)
 {
 	struct wire_message request = {.size = 0};
 	struct wire_reply reply;
 
 	wire_put_string(&request, 1, task->id);
-	wire_put_number(&request, 3, SIGKILL);
-	return call(task, "Kill", &request, &reply);
+	wire_put_number(&request, 3, number);
+	return peer_call(task, "Kill", &request, &reply);
+}
+
+int peer_kill(struct peer_task *task)
+{
+	return peer_signal(task, SIGKILL);
 }
 
 int peer_delete(struct peer_task *task)
 {
 	struct wire_reply reply;
 
-	return call_id(task, "Delete", &reply);
+	return peer_call_id(task, "Delete", &reply);
 }
 
 int peer_shutdown(struct peer_task *task)
@@ -390,6 +395,6 @@ int peer_shutdown(struct peer_task *task)
 	wire_deinit(&task->wire);
 	/* A shim may be gone before its answer is out; to the daemon that is success too. */
 	if (error < 0 && error != -EPIPE && error != -ECONNRESET)
-		return fail(task, "Shutdown: %s", strerror(-error));
+		return peer_fail(task, "Shutdown: %s", strerror(-error));
 	return 0;
 }

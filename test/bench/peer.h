@@ -51,4 +51,20 @@ int peer_delete(struct peer_task *task);
 int peer_shutdown(struct peer_task *task); /* and closes the connection, as the daemon does */
 int peer_delete_verb(struct peer_task *task);
 void peer_end(struct peer_task *task);
+
+/*
+ * One more process in the container, which runs args (a JSON list): Exec, Start, Wait, Delete. Its
+ * output goes where the container's goes, or, with a terminal, what it reads too comes from there.
+ */
+int peer_exec(struct peer_task *task, const char *exec_id, const char *args, bool terminal);
+
+/* A request that has nothing but the container's id; and any, with the answer's payload. */
+int peer_call_id(struct peer_task *task, const char *method, struct wire_reply *ret_reply);
+int peer_call(struct peer_task *task, const char *method, const struct wire_message *request,
+	      struct wire_reply *ret_reply);
+int peer_signal(struct peer_task *task, unsigned int number);
+
+/* Writes the reason into task->error and returns -1. */
+int peer_fail(struct peer_task *task, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
 #endif

@@ -2,10 +2,11 @@
 
 # ---- figures: make run, make bench ----
 
-BENCH_SHARED := $(patsubst %,build/gcc/obj/test/bench/%.o,bundle options peer peer_exec sample sink wire)
-BENCH_TOOLS := $(addprefix build/gcc/test/bench/,fleet life pages repeat)
+BENCH_SHARED := $(patsubst %,build/gcc/obj/test/bench/%.o,bare bundle cost options peer peer_exec sample sink \
+	table wire)
+BENCH_TOOLS := $(addprefix build/gcc/test/bench/,calls fleet flow life pages repeat)
 
-build/gcc/test/bench/fleet build/gcc/test/bench/life: build/gcc/test/bench/%: \
+$(addprefix build/gcc/test/bench/,calls fleet flow life): build/gcc/test/bench/%: \
 		build/gcc/obj/test/bench/%.o $(BENCH_SHARED)
 	$(call link,gcc)
 build/gcc/test/bench/repeat: build/gcc/obj/test/bench/repeat.o build/gcc/obj/test/bench/sample.o

@@ -4,8 +4,9 @@
  *
  *     fleet [-n CONTAINERS] [-G GROUP] ... LABEL=SHIM[,bootstrap]    (the flags of options.h)
  *
- * Starts the containers one after the other, prints "ready" on stdout, waits until its stdin is at
- * the end, then takes everything down in the daemon's order. It holds a connection to every shim
+ * Starts the containers one after the other, prints "ready" on stdout, and waits until its stdin is at
+ * the end; for a line it gets there it has each container run a process, and one with a terminal, and
+ * prints "used". Then it takes everything down in the daemon's order. It holds a connection to every shim
  * and answers their events meanwhile, as the daemon does; so a shim that no daemon at hand can
  * drive (too new, too old) can be measured beside the others.
  */
@@ -52,16 +53,31 @@ static int lower_one(struct peer_task *task)
 	return result;
 }
 
-static void wait_for_end_of_input(void)
+static int use_all(struct peer_task *tasks, unsigned int n)
 {
-	char byte;
-	ssize_t got;
+	for (unsigned int i = 0; i < n; i++) {
+		options_progress("execs: %u of %u", i + 1, n);
+		if (peer_exec(&tasks[i], "plain", "[\"/bin/true\"]", false) < 0 ||
+		    peer_exec(&tasks[i], "terminal", "[\"/bin/true\"]", true) < 0)
+			return options_error("%s", tasks[i].error);
+	}
+	options_progress("%s", "");
+	return 0;
+}
+
+static int serve_input(struct peer_task *tasks, unsigned int n)
+{
+	char line[64];
 
 	printf("ready\n");
 	fflush(stdout);
-	do {
-		got = read(STDIN_FILENO, &byte, 1);
-	} while (got > 0 || (got < 0 && errno == EINTR));
+	while (fgets(line, sizeof(line), stdin)) {
+		if (use_all(tasks, n) < 0)
+			return -1;
+		printf("used\n");
+		fflush(stdout);
+	}
+	return 0;
 }
 
 static int run(const struct options *options)
@@ -84,7 +100,7 @@ static int run(const struct options *options)
 	}
 	options_progress("%s", "");
 	if (result == 0)
-		wait_for_end_of_input();
+		result = serve_input(tasks, up);
 	while (up > 0)
 		result |= lower_one(&tasks[--up]);
 	free(tasks);

@@ -120,7 +120,7 @@ make_rootfs() {
 	[ -n "$busybox" ] || die "busybox missing; 'make deps' gets it"
 	mkdir -p "$rootfs"/{bin,dev,etc,proc,run,sys,tmp}
 	cp "$busybox" "$rootfs/bin/busybox"
-	for name in sh true sleep echo id uname; do ln -s busybox "$rootfs/bin/$name"; done
+	for name in sh true sleep echo id uname dd; do ln -s busybox "$rootfs/bin/$name"; done
 }
 
 # crun 1.8 mistakes a cgroup v1 host for one with v2 when the hybrid mount is there.
@@ -216,11 +216,11 @@ run_container() {
 
 # ---- inside: many idle containers ----
 
-# fleet_up PREFIX NAME-OF-RUNTIME LABEL ctr's flags...
+# fleet_up PREFIX NAME-OF-RUNTIME LABEL ctr's flags...; first=N: those before N are there already
 fleet_up() {
 	local prefix=$1 name=$2 label=$3 i
 	shift 3
-	for ((i = 1; i <= containers; i++)); do
+	for ((i = ${first:-1}; i <= containers; i++)); do
 		progress "starting containers with $label: $i of $containers"
 		run_container "$prefix-$i" "$name" --detach "$@" -- /bin/sleep 1000000 \
 			>"$folder/out" 2>&1 || die "ctr run with $label: $(cat "$folder/out")"
@@ -252,16 +252,17 @@ measure() {
 	"$tools/pages" -s "${found[@]}" || die "a process of $1 ended while it was measured"
 }
 
-# life REPETITIONS RUNTIME life's flags and shims...
-life() {
-	local repetitions=$1 runtime_path
-	runtime_path=$(PATH=${PATH#"$folder/bin:"} command -v "$2")
-	shift 2
+# drive TOOL REPETITIONS RUNTIME flags and shims...: life, calls or flow
+drive() {
+	local tool=$1 repetitions=$2 runtime_path
+	runtime_path=$(PATH=${PATH#"$folder/bin:"} command -v "$3")
+	shift 3
 	rm -rf "$folder/life"
 	mkdir "$folder/life"
-	"$tools/life" -n "$repetitions" -N "$namespace" -t "$template" -r "$runtime_path" \
+	"$tools/$tool" -n "$repetitions" -N "$namespace" -t "$template" -r "$runtime_path" \
 		-f "$rootfs" -d "$folder/life" "$@"
 }
+life() { drive life "$@"; }
 
 # ---- tables ----
 
@@ -284,12 +285,12 @@ memory_table() {
 		}
 		BEGIN {
 			split(ours, o, " "); split(theirs, t, " ")
-			for (i = 1; i <= 10; i++) { o[i] /= n; t[i] /= n }
+			for (i = 1; i <= 11; i++) { o[i] /= n; t[i] /= n }
 			printf "  %-38s %11s %11s %9s%s\n", "", a, b, "ratio",
 				goals ? "   goal" : ""
 			row("processes", "%11.1f", o[1], t[1], "")
 			row("threads", "%11.1f", o[2], t[2], "")
-			row("RSS, kB", "%11.0f", o[3], t[3], 300)
+			row("RSS, kB", "%11.0f", o[3], t[3], 240)
 			row("PSS, kB", "%11.0f", o[4], t[4], 100)
 			row("USS, kB", "%11.0f", o[5], t[5], 64)
 			row("Pss_Anon + private file pages, kB", "%11.0f", o[6] + o[7],
@@ -298,6 +299,7 @@ memory_table() {
 			row("kernel stacks (16 kB a thread), kB", "%11.0f", o[9], t[9], "")
 			row("page tables + kernel stacks, kB", "%11.0f", o[8] + o[9],
 				t[8] + t[9], 100)
+			row("descriptors", "%11.1f", o[11], t[11], "")
 			if (our_start != "")
 				row("`start`, ms (median)", "%11.2f", our_start, their_start, "")
 		}'

@@ -2,7 +2,7 @@
 /*
  * The command line of the programs that drive shims, and what they say to the user.
  *
- *     -n NUMBER  -g MS  -t TEMPLATE  -b  -G GROUP  -N NAMESPACE  -r RUNTIME  -f ROOTFS  -d FOLDER
+ *     -n NUMBER  -g MS  -m BYTES  -k MEBIBYTES  -t TEMPLATE  -b  -G GROUP  -N NAMESPACE  -r RUNTIME  -f ROOTFS  -d FOLDER
  *     LABEL=SHIM[,bootstrap]...
  *
  * NAMESPACE is containerd's, and the cgroup below which the containers get theirs. FOLDER must be
@@ -86,6 +86,12 @@ static bool set_flag(struct options *options, int flag, char *value)
 	case 'g':
 		options->gap = (unsigned int)strtoul(value, NULL, 10);
 		return true;
+	case 'm':
+		options->piece = (unsigned int)strtoul(value, NULL, 10);
+		return true;
+	case 'k':
+		options->mebibytes = (unsigned int)strtoul(value, NULL, 10);
+		return true;
 	case 'b':
 		options->brief = true;
 		return true;
@@ -151,7 +157,7 @@ int options_init(struct options *options, int argc, char **argv)
 		.gap = 100,
 		.host.namespace_ = "mote-bench",
 	};
-	while ((flag = getopt(argc, argv, "n:g:bG:N:r:f:t:d:")) != -1)
+	while ((flag = getopt(argc, argv, "n:g:m:k:bG:N:r:f:t:d:")) != -1)
 		if (!set_flag(options, flag, optarg))
 			return -1;
 	for (; optind < argc; optind++)

@@ -9,10 +9,12 @@
 
 #define OPTIONS_SHIMS_MAX 6
 
-/* The command line that life and fleet share. */
+/* The command line that all that drive shims share. */
 struct options {
 	unsigned int repetitions; /* -n: repetitions, or containers */
 	unsigned int gap;         /* -g: milliseconds */
+	unsigned int piece;       /* -m: bytes */
+	unsigned int mebibytes;   /* -k */
 	bool brief;               /* -b */
 	const char *runtime_name; /* the last part of the runtime's path */
 	char *template;           /* the text of -t */

@@ -5,7 +5,7 @@
  *     pages PID...       by mapping: which pages are anonymous or of a file, private or shared,
  *                        with the addresses of those that count against the process
  *     pages -s PID...    one line of sums: processes threads rss pss uss pss_anon private_file
- *                        page_tables stacks switches    (kB, but the counts)
+ *                        page_tables stacks switches descriptors    (kB, but the counts)
  *
  * smaps tells private from shared and has the shares (PSS), but mixes a file mapping's own pages
  * with the copies made of them on write. /proc/PID/pagemap tells those apart page by page: bit 63
@@ -30,7 +30,7 @@
 
 struct sums {
 	unsigned long processes, threads, rss, pss, uss, pss_anon, private_file, page_tables,
-		switches;
+		switches, descriptors;
 };
 
 enum kind { FILE_SHARED, FILE_PRIVATE, ANON_SHARED, ANON_PRIVATE, KINDS };
@@ -136,6 +136,22 @@ static int add_threads(const char *pid, struct sums *sums)
 	return 0;
 }
 
+static int add_descriptors(const char *pid, struct sums *sums)
+{
+	struct dirent *entry;
+	char path[64];
+	DIR *folder;
+
+	snprintf(path, sizeof(path), "/proc/%s/fd", pid);
+	folder = opendir(path);
+	if (!folder)
+		return -1;
+	while ((entry = readdir(folder)))
+		sums->descriptors += entry->d_name[0] != '.';
+	closedir(folder);
+	return 0;
+}
+
 static bool parse_mapping(const char *line, struct mapping *ret_mapping)
 {
 	struct mapping mapping = {.name = ""};
@@ -236,7 +252,8 @@ static int add_process(const char *pid, struct sums *sums)
 {
 	unsigned long counts[KINDS] = {0};
 
-	if (add_rollup(pid, sums) < 0 || add_threads(pid, sums) < 0 || walk(pid, false, counts) < 0)
+	if (add_rollup(pid, sums) < 0 || add_threads(pid, sums) < 0 ||
+	    add_descriptors(pid, sums) < 0 || walk(pid, false, counts) < 0)
 		return -1;
 	sums->processes++;
 	sums->private_file += counts[FILE_PRIVATE] * (unsigned long)sysconf(_SC_PAGESIZE) / 1024;
@@ -275,8 +292,8 @@ int main(int argc, char **argv)
 			status = 1;
 	}
 	if (summary)
-		printf("%lu %lu %lu %lu %lu %lu %lu %lu %lu %lu\n", sums.processes, sums.threads,
-		       sums.rss, sums.pss, sums.uss, sums.pss_anon, sums.private_file,
-		       sums.page_tables, sums.threads * STACK_KB, sums.switches);
+		printf("%lu %lu %lu %lu %lu %lu %lu %lu %lu %lu %lu\n", sums.processes,
+		       sums.threads, sums.rss, sums.pss, sums.uss, sums.pss_anon, sums.private_file,
+		       sums.page_tables, sums.threads * STACK_KB, sums.switches, sums.descriptors);
 	return status;
 }

@@ -9,15 +9,14 @@
  * each part a tenth of it (at least WARM_UP) runs unmeasured: tables that have a limit fill up.
  * Anonymous memory and descriptors of both resident processes must not have grown afterwards.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
+#include "test/bench/cost.h"
 #include "test/bench/options.h"
 #include "test/bench/peer.h"
 #include "test/bench/sample.h"
@@ -28,78 +27,36 @@
 #define GROWTH_MAX_KB 8      /* a page of each process: where the stack ends is chance */
 #define SETTLE_MS 10000
 
-struct cost {
+struct figures {
 	unsigned long anonymous_kb, descriptors;
 };
 
 struct soak {
 	const struct options *options;
 	struct peer_task hold;
-	unsigned long pids[2]; /* the server and its parent, the monitor */
-	unsigned long number;  /* of the next process or container */
+	struct cost cost;     /* of its shim */
+	unsigned long number; /* of the next process or container */
 };
 
-static unsigned long read_field(unsigned long pid, const char *file, const char *key)
+static struct figures figures_of(const struct soak *soak)
 {
-	char path[64], line[256];
-	unsigned long value = 0;
-	FILE *stream;
-
-	snprintf(path, sizeof(path), "/proc/%lu/%s", pid, file);
-	stream = fopen(path, "re");
-	if (!stream)
-		return 0;
-	while (fgets(line, sizeof(line), stream))
-		if (strncmp(line, key, strlen(key)) == 0)
-			value = strtoul(line + strlen(key), NULL, 10);
-	fclose(stream);
-	return value;
-}
-
-static unsigned long count_descriptors(unsigned long pid)
-{
-	unsigned long count = 0;
-	char path[64];
-	DIR *folder;
-
-	snprintf(path, sizeof(path), "/proc/%lu/fd", pid);
-	folder = opendir(path);
-	if (!folder)
-		return 0;
-	while (readdir(folder))
-		count++;
-	closedir(folder);
-	return count - 2;
-}
-
-static struct cost cost_of(const struct soak *soak)
-{
-	struct cost cost = {.anonymous_kb = 0};
-
-	for (int i = 0; i < 2; i++) {
-		cost.anonymous_kb += read_field(soak->pids[i], "smaps_rollup", "Anonymous:");
-		cost.descriptors += count_descriptors(soak->pids[i]);
-	}
-	return cost;
+	return (struct figures){
+		.anonymous_kb = cost_anonymous(&soak->cost),
+		.descriptors = cost_descriptors(&soak->cost),
+	};
 }
 
 static int begin(struct soak *soak)
 {
 	struct peer_task *hold = &soak->hold;
-	struct wire_reply reply;
-	uint64_t pid = 0;
 
 	if (peer_begin(hold, &soak->options->host, &soak->options->shims[0], "hold",
 		       &soak->options->spec) < 0 ||
 	    peer_start_verb(hold) < 0 || peer_connect(hold) < 0 || peer_create(hold) < 0 ||
-	    peer_start(hold) < 0 || peer_call_id(hold, "Connect", &reply) < 0)
+	    peer_start(hold) < 0 || cost_find(hold, &soak->cost) < 0)
 		return options_error("%s", hold->error);
-	if (!wire_get_number(reply.payload, reply.size, 1, &pid))
-		return options_error("Connect names no shim_pid");
-	soak->pids[0] = (unsigned long)pid;
-	soak->pids[1] = read_field(soak->pids[0], "status", "PPid:");
-	if (cost_of(soak).anonymous_kb == 0)
-		return options_error("process %lu has no memory", soak->pids[0]);
+	if (soak->cost.n != 2)
+		return options_error("process %lu is not one of a pair", soak->cost.pids[0]);
 	return 0;
 }
 
@@ -169,30 +126,30 @@ static int repeat(struct soak *soak, int (*one)(struct soak *), unsigned long ti
 }
 
 /* Connections and workers that have just ended may still be on their way out. */
-static struct cost settled(const struct soak *soak, const struct cost *before)
+static struct figures settled(const struct soak *soak, const struct figures *before)
 {
-	struct cost cost = cost_of(soak);
+	struct figures now = figures_of(soak);
 
-	for (int waited = 0; waited < SETTLE_MS && cost.descriptors > before->descriptors;
+	for (int waited = 0; waited < SETTLE_MS && now.descriptors > before->descriptors;
 	     waited += 50) {
 		sample_pause(50);
-		cost = cost_of(soak);
+		now = figures_of(soak);
 	}
-	return cost;
+	return now;
 }
 
 static int part(struct soak *soak, const char *name, int (*one)(struct soak *), unsigned long times)
 {
 	const char *label = soak->options->shims[0].label;
 	unsigned long warm_up = times / 10 > WARM_UP ? times / 10 : WARM_UP;
-	struct cost before, after;
+	struct figures before, after;
 
 	if (repeat(soak, one, warm_up) < 0) {
 		printf("not ok soak-shim.%s.%s: the warm-up failed\n", label, name);
 		return -1;
 	}
 	sample_pause(200);
-	before = cost_of(soak);
+	before = figures_of(soak);
 	if (repeat(soak, one, times) < 0) {
 		printf("not ok soak-shim.%s.%s: one failed\n", label, name);
 		return -1;

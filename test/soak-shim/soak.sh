@@ -16,6 +16,7 @@ skip() {
 	echo "skip soak-shim.$2: $1"
 }
 
+# shellcheck disable=SC2317 # the trap calls it
 clean_up() {
 	find /sys/fs/cgroup -depth -type d -path "*/${SOAK_FOLDER##*/}*" -exec rmdir {} + 2>/dev/null
 	rm -rf --one-file-system "$SOAK_FOLDER"

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef TEST_BENCH_COST_H
+#define TEST_BENCH_COST_H
+#include "test/bench/peer.h"
+
+#define COST_PROCESSES_MAX 2
+
+/* The processes of a running shim: the one that Connect names, and its parent if that is one, too. */
+struct cost {
+	unsigned long pids[COST_PROCESSES_MAX];
+	size_t n;
+};
+
+/* Asks the shim of a connected task; 0, or -1 with the reason in task->error. */
+int cost_find(struct peer_task *task, struct cost *ret_cost);
+
+double cost_cpu(const struct cost *cost);              /* seconds of all threads that are alive */
+unsigned long cost_anonymous(const struct cost *cost); /* kB */
+unsigned long cost_descriptors(const struct cost *cost);
+#endif

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The tables of figures: one line a quantity, one column a shim, then our share of each other's. */
+#include "test/bench/table.h"
+
+#include <stdio.h>
+
+static void print_heading(const struct options *options)
+{
+	char heading[64];
+
+	printf("  %-22s", "");
+	for (size_t i = 0; i < options->n_shims; i++)
+		printf(" %-23s", options->shims[i].label);
+	for (size_t i = 1; i < options->n_shims; i++) {
+		snprintf(heading, sizeof(heading), "/ %s", options->shims[i].label);
+		printf("  %-17s %-13s", heading, "goal");
+	}
+	printf("\n");
+}
+
+static void print_goal(const struct table_row *row, size_t other, double ratio)
+{
+	double goal = row->goals[other];
+	bool met = row->kind == TABLE_AT_LEAST ? ratio >= goal : ratio <= goal;
+
+	if (goal > 0)
+		printf(" %s%.2f %-6s", row->kind == TABLE_AT_LEAST ? ">=" : "<=", goal,
+		       met ? "met" : "missed");
+	else
+		printf(" %-13s", "");
+}
+
+static void print_ratio(const struct table_row *row, size_t other)
+{
+	double above = sample_quantile(&row->samples[0], 0.5);
+	double below = sample_quantile(&row->samples[other], 0.5);
+	struct sample pairs;
+
+	if (below <= 0 || sample_divide(&row->samples[0], &row->samples[other], &pairs) < 0) {
+		printf("  %-17s %-13s", "-", "");
+		return;
+	}
+	printf("  %5.2f (%4.2f-%4.2f)", above / below, sample_quantile(&pairs, 0.1),
+	       sample_quantile(&pairs, 0.9));
+	sample_deinit(&pairs);
+	print_goal(row, other, above / below);
+}
+
+void table_print(const struct options *options, const struct table_row *rows, size_t n_rows)
+{
+	print_heading(options);
+	for (size_t row = 0; row < n_rows; row++) {
+		printf("  %-22s", rows[row].name);
+		for (size_t i = 0; i < options->n_shims; i++) {
+			const struct sample *sample = &rows[row].samples[i];
+
+			printf(" %7.2f (%6.2f-%6.2f)", sample_quantile(sample, 0.5),
+			       sample_quantile(sample, 0.1), sample_quantile(sample, 0.9));
+		}
+		for (size_t i = 1; i < options->n_shims; i++)
+			print_ratio(&rows[row], i);
+		printf("\n");
+	}
+}
+
+void table_deinit(struct table_row *rows, size_t n_rows)
+{
+	for (size_t row = 0; row < n_rows; row++)
+		for (size_t i = 0; i < OPTIONS_SHIMS_MAX; i++)
+			sample_deinit(&rows[row].samples[i]);
+}

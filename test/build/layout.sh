@@ -85,6 +85,42 @@ places() {
 	done
 }
 
+# Functions outside of the residents' parts that their objects call at their start, in their children,
+# or when something has gone wrong. Whatever else is called belongs beside them: one call maps up to
+# all of the rest (test/integration/residents.sh).
+start=(bind geteuid getegid getppid listen log_open mprotect setsockopt sigaction sigaddset sigemptyset
+	signal signalfd sigprocmask sysconf worker_run)
+trouble=(__assert_fail __stack_chk_fail failure_errno log_write realloc server_dump snprintf strcspn
+	strerror strncmp strsep strspn strtoull vsnprintf)
+
+# undefined ARCHIVE PATTERN...: what the members that match need of others
+undefined() {
+	local archive=$1 member here=
+	shift
+	nm -u "$archive" 2>/dev/null | sed 's/^ *[Uw] //' | while read -r member; do
+		if [[ $member == *: ]]; then
+			matches_any "${member%:}" "$@" && here=yes || here=
+		elif [ -n "$here" ] && [ -n "$member" ]; then
+			echo "$member"
+		fi
+	done
+}
+
+reached() {
+	local archive resident name
+	for archive in libshim libttrpc libprotobuf-c; do
+		mapfile -t resident < <(patterns $archive)
+		undefined build/musl/$archive.a "${resident[@]}"
+	done | sort -u | comm -12 - <(functions_of_rest) | while read -r name; do
+		matches_any "$name" "${start[@]}" "${trouble[@]}" ||
+			echo "residents call $name, which is not in their part"
+	done
+}
+functions_of_rest() {
+	objdump -t build/musl/containerd-shim-mote-v2.debug | sed 's/\.hidden //' |
+		awk 'NF > 3 && $(NF - 2) == ".text" && / F / { print $NF }' | sort -u
+}
+
 # Mappings of equal rights that touch each other become one.
 apart() {
 	local file kind begin size rights last next executable
@@ -113,5 +149,6 @@ done
 check decided "$(decided)"
 check current "$(current)"
 check places "$(places)"
+check reached "$(reached)"
 check apart "$(apart)"
 exit $status

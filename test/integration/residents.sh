@@ -251,6 +251,8 @@ apart() {
 	runtime_flags "$1"
 	ctr run --detach "${RUNTIME[@]}" --rootfs "$ROOTFS" apart /bin/busybox sleep 1000
 	ctr task exec --exec-id exec apart /bin/busybox true
+	script --quiet --return --command "ctr --address $SOCKET --namespace $NAMESPACE task exec \
+		--tty --exec-id terminal apart /bin/busybox true" /dev/null </dev/null
 	ctr task metrics apart >/dev/null
 	ctr task ps apart >/dev/null
 	ctr task pause apart

@@ -18,6 +18,7 @@
 #define BOOTSTRAP_DEBUG (-4) /* the log level from which downwards debug lines are wanted */
 #define BOOTSTRAP_VERSION 3  /* of the task service, as the answer names it */
 #define RUNC_OPTIONS "containerd.runc.v1.Options"
+#define GENERIC_OPTIONS "runtimeoptions.v1.Options" /* of a client that does not know the runtime */
 
 void bootstrap_init(struct bootstrap *bootstrap)
 {
@@ -50,13 +51,22 @@ static bool type_is(const char *type_url, const char *type)
 	return strcmp(slash ? slash + 1 : type_url, type) == 0;
 }
 
+/* BootstrapParams may carry extensions of any kind; these are the runtime's options for certain. */
+static bool names_options(const char *type_url)
+{
+	return type_is(type_url, RUNC_OPTIONS) || type_is(type_url, GENERIC_OPTIONS) ||
+	       type_is(type_url, "cri." GENERIC_OPTIONS);
+}
+
 static int options_take(struct bootstrap *bootstrap, const Google__Protobuf__Any *any,
 			struct failure *ret_failure)
 {
 	const Containerd__Runc__V1__Options *options;
+	struct runtime_any *first = &bootstrap->options;
 
-	if (!bootstrap->options.value && !*bootstrap->options.type_url)
-		bootstrap->options = (struct runtime_any){
+	if ((!first->value && !*first->type_url) ||
+	    (!names_options(first->type_url) && names_options(any->type_url)))
+		*first = (struct runtime_any){
 			.type_url = any->type_url,
 			.value = any->value.data,
 			.size = any->value.len,

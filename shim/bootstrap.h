@@ -30,8 +30,9 @@ struct bootstrap {
 	const char *ttrpc_address; /* containerd's */
 	const char *grpc_address;  /* containerd's */
 	const char *socket_dir;
-	const char *shim_cgroup;    /* of the runc options */
-	struct runtime_any options; /* the first that were sent, of whatever type */
+	const char *shim_cgroup; /* of the runc options */
+	/* The first that were sent, of whatever type; but rather those of a type that names options. */
+	struct runtime_any options;
 };
 
 void bootstrap_init(struct bootstrap *bootstrap);

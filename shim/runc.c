@@ -19,6 +19,7 @@ static const struct runtime runc = {
 	.checkpoint = runc_checkpoint,
 	.restore = runc_restore,
 	.features = runc_features,
+	.shim_cgroup = runc_shim_cgroup,
 };
 
 int main(int argc, char **argv)

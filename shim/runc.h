@@ -13,6 +13,7 @@ int runc_create(struct runtime_task *task, pid_t *ret_pid);
 int runc_start(struct runtime_task *task);
 int runc_remove(struct runtime_task *task, bool force);
 int runc_features(struct runtime_task *task, int fd);
+int runc_shim_cgroup(struct runtime_task *task, const char **ret_path);
 
 /* runc_exec.c */
 int runc_exec(struct runtime_task *task, pid_t *ret_pid);

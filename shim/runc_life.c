@@ -149,3 +149,18 @@ int runc_features(struct runtime_task *task, int fd)
 				    argv[0]);
 	return file_write_all(fd, driver.result.output, driver.result.output_size);
 }
+
+int runc_shim_cgroup(struct runtime_task *task, const char **ret_path)
+{
+	struct runc_driver driver = {.task = task};
+	Containerd__Runc__V1__Options *options;
+
+	*ret_path = "";
+	if (!runc_options_known(&task->options))
+		return 0;
+	int r = runc_options_decode(&task->options, &options, &driver.refused);
+	if (r != 0)
+		return runc_driver_refuse(&driver, RUNTIME_INVALID_ARGUMENT, r);
+	*ret_path = options->shim_cgroup;
+	return 0;
+}

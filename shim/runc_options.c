@@ -154,19 +154,38 @@ static int unpack_generic(const struct runtime_any *any,
 	return r;
 }
 
+/* Types come with and without "type.googleapis.com/" before them. */
+static const char *type_name(const struct runtime_any *any)
+{
+	const char *slash = strrchr(any->type_url, '/');
+	return slash ? slash + 1 : any->type_url;
+}
+
+static bool is_specific(const struct runtime_any *any)
+{
+	return strcmp(type_name(any), "containerd.runc.v1.Options") == 0;
+}
+
+static bool is_generic(const struct runtime_any *any)
+{
+	return strcmp(type_name(any), "runtimeoptions.v1.Options") == 0 ||
+	       strcmp(type_name(any), "cri.runtimeoptions.v1.Options") == 0;
+}
+
+bool runc_options_known(const struct runtime_any *any)
+{
+	return is_specific(any) || is_generic(any);
+}
+
 int runc_options_decode(const struct runtime_any *any, Containerd__Runc__V1__Options **ret_options,
 			struct failure *ret_failure)
 {
-	const char *slash = strrchr(any->type_url, '/');
-	const char *type = slash ? slash + 1 : any->type_url;
-
 	/* Without a value the type says nothing: the stock shim does not look at it either. */
 	if (any->size == 0)
 		return unpack(NULL, 0, ret_options, ret_failure);
-	if (strcmp(type, "containerd.runc.v1.Options") == 0)
+	if (is_specific(any))
 		return unpack(any->value, any->size, ret_options, ret_failure);
-	if (strcmp(type, "runtimeoptions.v1.Options") == 0 ||
-	    strcmp(type, "cri.runtimeoptions.v1.Options") == 0)
+	if (is_generic(any))
 		return unpack_generic(any, ret_options, ret_failure);
 	return failure_set(ret_failure, "runtime options of type \"%s\" are not understood",
 			   any->type_url);

@@ -13,6 +13,9 @@
 
 #define RUNC_OPTIONS_FILE_MAX (64u << 10) /* bytes of options.json or a TOML file; above: refused */
 
+/* Whether options of this type are understood. */
+bool runc_options_known(const struct runtime_any *any);
+
 /* What a client sent. Nothing: the defaults. The caller frees it with runc_options_free(). */
 int runc_options_decode(const struct runtime_any *any, Containerd__Runc__V1__Options **ret_options,
 			struct failure *ret_failure);

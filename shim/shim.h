@@ -192,6 +192,14 @@ struct runtime {
 	 * without them; RUNTIME_NOT_FOUND or -ENOENT: there is no such runtime, and -info fails.
 	 */
 	int (*features)(struct runtime_task *task, int fd);
+
+	/*
+	 * The cgroup that task->options name for the shim's own processes, below the cgroups' root;
+	 * "" if none. It is given options only, and runs in the short-lived process of `start`, where
+	 * a failure ends the start. Options of a type that it does not know name none. NULL: of
+	 * containerd.runc.v1.Options the shim reads it itself.
+	 */
+	int (*shim_cgroup)(struct runtime_task *task, const char **ret_path);
 };
 
 /*

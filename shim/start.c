@@ -108,16 +108,31 @@ static int claim(struct start *start)
 					 failure_errno(-result));
 }
 
+/* The cgroup that the options name, which may be of a kind that only the runtime understands. */
+static int cgroup_find(struct start *start, const char **path)
+{
+	const struct runtime *runtime = start->config->runtime;
+	struct runtime_task task = {0};
+
+	*path = start->bootstrap.shim_cgroup;
+	if (**path || !runtime->shim_cgroup || start->bootstrap.options.size == 0)
+		return 0;
+	main_task(start->config, &task);
+	task.options = start->bootstrap.options;
+	int result = runtime->shim_cgroup(&task, path);
+	return result != 0 && *task.error ? failure_set(&start->failure, "%s", task.error) : result;
+}
+
 static int place(struct start *start)
 {
-	const char *core = getenv("SCHED_CORE");
+	const char *core = getenv("SCHED_CORE"), *cgroup;
 	pid_t pid = start->monitor.pid;
-	int result = 0;
+	int result = cgroup_find(start, &cgroup);
 
-	if (core && *core)
+	if (result == 0 && core && *core)
 		result = core_scheduling_set(pid, &start->failure);
-	if (result == 0 && *start->bootstrap.shim_cgroup)
-		result = cgroup_move(pid, start->bootstrap.shim_cgroup, &start->failure);
+	if (result == 0 && *cgroup)
+		result = cgroup_move(pid, cgroup, &start->failure);
 	if (result == 0)
 		result = oom_score_raise(pid, &start->failure);
 	return result;

@@ -166,6 +166,27 @@ stale_socket() {
 }
 scenario stale_socket runc
 
+# Asked for while a shim is on its way out, start makes another one: it never leads to the old one.
+dying_shim() {
+	hand_shim "$1"
+	local number old new pids
+	for number in {1..10}; do
+		hand_bundle "dying$number"
+		HAND_ANNOTATION='"io.containerd.runc.v2.group": "dying"'
+		hand_config "dying$number" '"/bin/true"' >"$HAND/dying$number/config.json"
+		hand_start "dying$number"
+		pids=$(shim_pids)
+		call Shutdown id="dying$number" # answered when the socket is gone
+		hand_start "dying$number"
+		old=$(comm -12 <(sort <<<"$pids") <(field shim_pid Connect id=dying))
+		same "who answers, of the shim that was told to go" "" "$old"
+		call Shutdown id="dying$number"
+	done
+	must_become 6 "the shims end" no_shim
+	same "sockets left" "" "$(find /run/containerd/s -type s)"
+}
+scenario --mote dying_shim runc
+
 # ---- what start leaves behind ----
 
 # containerd reads the answer up to the end of the pipe.
@@ -218,28 +239,69 @@ oom_score() {
 }
 scenario oom_score runc
 
+# The shim's processes are in it when start answers, in every hierarchy that has it.
 shim_cgroup() {
+	shim_cgroups_make
 	hand_shim "$1"
-	hand_bundle cgroup
-	local folder pid options
+	local options
+	options=$(string_field 3 "/$NAMESPACE/shim")
+	shim_cgroup_check specific < <(
+		string_field 1 containerd.runc.v1.Options
+		string_field 2 "$options"
+	)
+	# As clients send them that do not know the type: a table in TOML, or the path of one.
+	printf '# of the shim\nBinaryName = "%s"\nShimCgroup = "/%s/shim"\n[other]\n' "$1" \
+		"$NAMESPACE" >options.toml
+	options=$(string_field 3 "$(<options.toml)")
+	shim_cgroup_check body < <(
+		string_field 1 runtimeoptions.v1.Options
+		string_field 2 "$options"
+	)
+	options=$(string_field 2 "$SCRATCH/options.toml")
+	shim_cgroup_check path < <(
+		string_field 1 type.googleapis.com/runtimeoptions.v1.Options
+		string_field 2 "$options"
+	)
+	# Since containerd 2.3 options are an extension among others.
+	options=$(string_field 1 runtimeoptions.v1.Options && string_field 2 "$options")
+	shim_cgroup_check extension < <(
+		bootstrap_params extension
+		string_field 8 "$(string_field 1 "$(string_field 1 some.other.Type)")"
+		string_field 8 "$(string_field 1 "$options")"
+	)
+	must_become 5 "the cgroups are empty" cgroups_removed
+}
+
+# shim_cgroup_check ID: standard input is that of start
+shim_cgroup_check() {
+	local id=$1 pid folder
+	hand_bundle "$id"
+	hand_verb "$id" start >answer 2>&1 || fail "start of $id: $(tr -d '\0' <answer)"
+	ADDRESS=$(<"$HAND/$id/address")
+	shim_pids | sort >pids
+	same "processes of the shim" 2 "$(wc -l <pids)"
+	for folder in "${SHIM_CGROUPS[@]}"; do
+		same "processes in $folder" "$(<pids)" "$(sort "$folder/cgroup.procs")"
+	done
+	for pid in $(<pids); do
+		same "cgroups of $pid" "${#SHIM_CGROUPS[@]}" \
+			"$(grep -c ":/$NAMESPACE/shim\$" "/proc/$pid/cgroup")"
+	done
+	hand_shutdown "$id"
+}
+
+# Sets SHIM_CGROUPS: of cgroup v2 one, of v1 one in each hierarchy.
+shim_cgroups_make() {
+	local folder
+	SHIM_CGROUPS=()
 	for folder in /sys/fs/cgroup /sys/fs/cgroup/*; do
 		[ -e "$folder/cgroup.procs" ] && [ ! -L "$folder" ] || continue
 		[ -e /sys/fs/cgroup/cgroup.procs ] && [ "$folder" != /sys/fs/cgroup ] && continue
 		mkdir -p "$folder/$NAMESPACE/shim"
 		cpuset_inherit "$folder/$NAMESPACE"
 		cpuset_inherit "$folder/$NAMESPACE/shim"
+		SHIM_CGROUPS+=("$folder/$NAMESPACE/shim")
 	done
-	options=$(string_field 3 "/$NAMESPACE/shim")
-	{
-		string_field 1 containerd.runc.v1.Options
-		string_field 2 "$options"
-	} | hand_verb cgroup start >answer 2>&1 || fail "start: $(<answer)"
-	ADDRESS=$(<answer)
-	for pid in $(shim_pids); do
-		holds "cgroups of $pid" "/$NAMESPACE/shim" "$(<"/proc/$pid/cgroup")"
-	done
-	hand_shutdown cgroup
-	must_become 5 "the cgroups are empty" cgroups_removed
 }
 cpuset_inherit() {
 	local file
@@ -248,6 +310,35 @@ cpuset_inherit() {
 			cat "$1/../$file" >"$1/$file"
 	done
 }
-scenario --mote shim_cgroup runc
+scenario --mote shim_cgroup runc crun
+
+# What can't be read, or names a cgroup that isn't there, ends the start and leaves nothing.
+shim_cgroup_refused() {
+	hand_shim "$1"
+	sink_start
+	hand_bundle refused
+	local options row
+	for row in 'ShimCgroup = "/no/such"|cannot join shim cgroup "/no/such": no such file' \
+		'ShimCgroup = "/a/../../b"|cannot join shim cgroup "/a/../../b": invalid argument' \
+		'ShimCgroup = 1|runtime options: line 1: a string is wanted' \
+		'ShimCgroup|runtime options: line 1: key = value is wanted'; do
+		options=$(string_field 3 "${row%|*}")
+		refused_start refused "${row#*|}" runtimeoptions.v1.Options "$options"
+	done
+	options=$(string_field 2 "$SCRATCH/no/such.toml")
+	refused_start refused "$SCRATCH/no/such.toml: no such file" runtimeoptions.v1.Options \
+		"$options"
+	refused_start refused "runtime options: not a valid message" runtimeoptions.v1.Options x
+}
+refused_start() { # ID TEXT TYPE VALUE
+	STATUS=0
+	{
+		string_field 1 "$3"
+		string_field 2 "$4"
+	} | hand_verb "$1" start >out 2>err || STATUS=$?
+	hand_failed 1 "$2" "start with ${4//[^[:print:]]/}"
+	[ ! -e "$HAND/$1/address" ] || fail "the file address is left"
+}
+scenario --mote shim_cgroup_refused runc
 
 run_scenarios "$@"

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The verb `start`: its answers, and that whatever fails says why and leaves nothing behind. */
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -152,6 +153,43 @@ TEST(monitor_is_the_likelier_oom_victim)
 	start_params(&program, "one", LINE);
 	free(answer_address(&program));
 	ASSERT_EQ(oom_score(program_child()), mine < 1000 ? mine + 1 : 1000);
+	program_end_residents();
+	program_clean();
+}
+
+/* Of linux/prctl.h since 5.14. */
+#ifndef PR_SCHED_CORE
+#define PR_SCHED_CORE 62
+#endif
+#define COOKIE_GET 0
+#define ONE_THREAD 0
+
+static uint64_t cookie_of(pid_t pid)
+{
+	uint64_t cookie = 0;
+	ASSERT_EQ(prctl(PR_SCHED_CORE, COOKIE_GET, pid, ONE_THREAD, &cookie), 0);
+	return cookie;
+}
+
+/* One that nobody else has; a kernel without it, or a machine without such cores, fails the start. */
+TEST(core_scheduling)
+{
+	struct program program = {.variable = "SCHED_CORE=1"};
+
+	program_prepare();
+	program_bundle("one", "{}");
+	start_params(&program, "one", LINE);
+	if (program.status != 0) {
+		const char *begin = NAME ": cannot enable core scheduling: ";
+		ASSERT_EQ(program.out_size, 0);
+		ASSERT(strncmp(program.err, begin, strlen(begin)) == 0);
+		nothing_left("one");
+		program_clean();
+		SKIP("the kernel has none");
+	}
+	free(answer_address(&program));
+	uint64_t cookie = cookie_of(program_child());
+	ASSERT(cookie != 0 && cookie != cookie_of(getpid()));
 	program_end_residents();
 	program_clean();
 }

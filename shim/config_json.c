@@ -7,6 +7,7 @@
 #include "shim/config_json.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
@@ -198,7 +199,7 @@ int config_json_read(const char *path, struct config_json *ret_config, struct fa
 	struct config_json config = CONFIG_JSON_NULL;
 	char *text;
 	size_t size;
-	int r = file_read(path, 0, CONFIG_JSON_SIZE_MAX, &text, &size);
+	int r = file_read(path, O_NOFOLLOW, CONFIG_JSON_SIZE_MAX, &text, &size);
 
 	if (r == -ENOENT)
 		return r;

@@ -93,7 +93,7 @@ int fifo_open(const char *path, enum fifo_stream stream, uint64_t deadline,
 	      struct fifo_ends *ret_ends, struct failure *ret_failure)
 {
 	struct fifo_ends ends = FIFO_ENDS_NULL;
-	int inode = open(path, O_PATH | O_CLOEXEC), r;
+	int inode = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC), r;
 	const char *kind = "file";
 	struct stat status;
 	char name[32];

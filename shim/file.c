@@ -107,7 +107,7 @@ int file_read_pid(const char *path, pid_t *ret_pid, struct failure *ret_failure)
 	size_t size;
 	char *text, *end;
 	long pid;
-	int r = file_read(path, 0, PID_FILE_MAX, &text, &size);
+	int r = file_read(path, O_NOFOLLOW, PID_FILE_MAX, &text, &size);
 
 	if (r < 0)
 		return file_refuse(path, PID_FILE_MAX, r, ret_failure);

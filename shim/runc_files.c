@@ -7,6 +7,7 @@
 #include "shim/runc_files.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <jansson.h>
 #include <limits.h>
 #include <stdio.h>
@@ -140,7 +141,7 @@ static int read_optional(const char *folder, const char *name, char **ret_text,
 	int r = -ENAMETOOLONG;
 
 	if (snprintf(path, sizeof(path), "%s/%s", folder, name) < (int)sizeof(path))
-		r = file_read(path, 0, RUNC_OPTIONS_FILE_MAX, ret_text, &size);
+		r = file_read(path, O_NOFOLLOW, RUNC_OPTIONS_FILE_MAX, ret_text, &size);
 	return r == 0 || r == -ENOENT ? 0
 				      : file_refuse(path, RUNC_OPTIONS_FILE_MAX, r, ret_failure);
 }

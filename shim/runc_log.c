@@ -83,7 +83,7 @@ static int read_tail(int fd, off_t from, char **ret_text, size_t *ret_size)
 
 int runc_log_last_error(const char *path, off_t from, struct failure *ret_message)
 {
-	int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC), r;
+	int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC), r;
 	char *text = NULL;
 	size_t size = 0;
 
@@ -102,7 +102,9 @@ void runc_log_move(const char *from, const char *to)
 {
 	int in = open(from, O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC);
 	int out = in < 0 ? -1
-			 : open(to, O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK | O_CLOEXEC, 0644);
+			 : open(to,
+				O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC,
+				0644);
 	char *text = NULL;
 	size_t size = 0;
 

@@ -123,6 +123,8 @@ TEST(not_a_file)
 
 	ASSERT_EQ(config_json_read("/tmp", &config, &failure), FAILURE_REFUSED);
 	ASSERT_STR(failure.text, "config.json: not a regular file");
+	ASSERT_EQ(config_json_read("/proc/self/exe", &config, &failure), FAILURE_REFUSED);
+	ASSERT_STR(failure.text, "open config.json: too many levels of symbolic links");
 }
 
 TEST(malformed)

@@ -200,6 +200,23 @@ TEST(missing_is_refused_and_not_made)
 	leave_folder();
 }
 
+/* Whoever may write into the folder of a FIFO could else have any file opened. */
+TEST(link_is_not_followed)
+{
+	static const enum fifo_stream streams[] = {FIFO_STDIN, FIFO_STDOUT, FIFO_STDERR};
+	struct fifo_ends ends;
+
+	enter_folder();
+	ASSERT_EQ(mkfifo("fifo", 0600), 0);
+	ASSERT_EQ(symlink("fifo", "moved"), 0);
+	for (int i = 0; i < 3; i++) {
+		int result = fifo_open("moved", streams[i], fifo_deadline(), &ends, &failure);
+		ASSERT_EQ(result, FAILURE_REFUSED);
+		ASSERT(strstr(failure.text, "open moved: too many levels of symbolic links"));
+	}
+	leave_folder();
+}
+
 /* While the opener waits the name is moved away: the client still has the same FIFO. */
 TEST(the_inode_counts_not_the_name)
 {

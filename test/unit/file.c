@@ -155,5 +155,10 @@ TEST(pid_file)
 	ASSERT_EQ(pid, 42);
 	ASSERT_EQ(file_read_pid("pid", &pid, &failure), FAILURE_REFUSED);
 	ASSERT_STR(failure.text, "open pid: no such file or directory");
+	ASSERT_EQ(file_replace(".", "other", "5", 1, 0600), 0);
+	ASSERT_EQ(symlink("other", "pid"), 0);
+	ASSERT_EQ(file_read_pid("pid", &pid, &failure), FAILURE_REFUSED);
+	ASSERT_STR(failure.text, "open pid: too many levels of symbolic links");
+	ASSERT_EQ(unlink("pid") | unlink("other"), 0);
 	folder_leave();
 }

@@ -327,6 +327,10 @@ TEST(files_malformed)
 	ASSERT_STR(failure.text, "options.json: io_uid has the wrong type");
 	write_file("options.json", "{\"root\": 1}");
 	ASSERT_EQ(load_folder(&options), FAILURE_REFUSED);
+	ASSERT_EQ(unlink("options.json"), 0);
+	ASSERT_EQ(symlink("runtime", "options.json"), 0);
+	ASSERT_EQ(load_folder(&options), FAILURE_REFUSED);
+	ASSERT_STR(failure.text, "open ./options.json: too many levels of symbolic links");
 	leave_folder();
 }
 

@@ -10,6 +10,10 @@
  *
  * What it knows of the container is what the monitor wrote into the bundle (state.h). A pid there
  * counts only with its start time, so nothing is ever sent to a process that got the number later.
+ *
+ * An exit that nobody recorded can still be told on kernels since 6.15, of an init that has exited and
+ * is not yet reaped, by whoever is its parent now: a pidfd that was opened by then gives the status
+ * afterwards. Of one that was reaped before nothing is left that could be asked.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -19,8 +23,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -41,12 +47,23 @@
 #define DEATH_WAIT 1000000000u     /* for processes that were sent SIGKILL */
 #define OPERATION_WAIT 1000000000u /* for one on this container that is under way */
 
+/* Of linux/pidfd.h since 6.15, for older headers. */
+struct exit_info {
+	uint64_t mask, cgroup;
+	uint32_t ids[11];
+	int32_t wait_status;
+};
+#define EXIT_INFO_GET _IOWR(0xFF, 11, struct exit_info)
+#define EXIT_INFO_STATUS (UINT64_C(1) << 3)
+
 struct delete
 {
 	const struct shim_config *config;
 	char bundle[BUNDLE_SIZE];
 	struct state state;
 	pid_t pid;                /* of the init, for the answer; nothing is sent to it */
+	bool ended;               /* the init, by itself: it was there, but as a zombie */
+	uint32_t exit_status;     /* of the init, if nobody recorded it */
 	struct runtime_task task; /* its pid stays 0: what lived was killed before */
 	struct failure failure;
 };
@@ -141,22 +158,50 @@ static int process_open(const struct state_process *process)
 	return -1;
 }
 
-/* Returns its descriptor, as above. */
-static int process_kill(const struct delete *delete, const struct state_process *process)
-{
-	int fd = process_open(process);
-
-	if (fd >= 0 && syscall(SYS_pidfd_send_signal, fd, SIGKILL, NULL, 0) < 0 && errno != ESRCH)
-		warn(delete, "cannot kill process %d: %s", process->pid, failure_errno(errno));
-	return fd;
-}
-
 static bool dies(int fd, uint64_t end)
 {
 	struct pollfd dead = {.fd = fd, .events = POLLIN};
 	uint64_t now = ttrpc_now();
 	int left = now < end ? (int)((end - now) / 1000000) : 0;
 	return poll(&dead, 1, left) != 0;
+}
+
+/* Returns its descriptor, as above. */
+static int process_kill(struct delete *delete, const struct state_process *process)
+{
+	int fd = process_open(process);
+
+	if (fd >= 0 && process == init_of(&delete->state))
+		delete->ended = dies(fd, 0);
+	if (fd >= 0 && syscall(SYS_pidfd_send_signal, fd, SIGKILL, NULL, 0) < 0 && errno != ESRCH)
+		warn(delete, "cannot kill process %d: %s", process->pid, failure_errno(errno));
+	return fd;
+}
+
+/* 1: it has been reaped, and this is how it ended; 0: not yet; or the kernel can't tell. */
+static int exit_ask(int fd, int *ret_wait_status)
+{
+	struct exit_info info = {.mask = EXIT_INFO_STATUS};
+
+	if (syscall(SYS_ioctl, fd, EXIT_INFO_GET, &info) < 0)
+		return -errno;
+	if (!(info.mask & EXIT_INFO_STATUS))
+		return 0;
+	*ret_wait_status = info.wait_status;
+	return 1;
+}
+
+/* One that was killed here is not waited for: how it ended is known but for a hair's breadth. */
+static void exit_learn(struct delete *delete, int fd, uint64_t end)
+{
+	static const struct timespec step = {.tv_nsec = 1000000};
+	int status, result;
+
+	while ((result = exit_ask(fd, &status)) == 0 && delete->ended && ttrpc_now() < end)
+		nanosleep(&step, NULL);
+	if (result == 1)
+		delete->exit_status = WIFSIGNALED(status) ? 128u + (uint32_t)WTERMSIG(status)
+							  : (uint32_t)WEXITSTATUS(status);
 }
 
 static void process_wait(const struct delete *delete, pid_t pid, int fd, uint64_t end)
@@ -171,7 +216,7 @@ static void process_wait(const struct delete *delete, pid_t pid, int fd, uint64_
  * The last first: a container's init may end all others with it. One wait is for them all. A logger has
  * its end of input when those that write to it are dead, and the same time to see to it.
  */
-static void processes_kill(const struct delete *delete)
+static void processes_kill(struct delete *delete)
 {
 	const struct state *state = &delete->state;
 	int *fds = calloc(state->n_processes + 1, sizeof(*fds));
@@ -186,6 +231,8 @@ static void processes_kill(const struct delete *delete)
 		const struct state_process *process = &state->processes[i];
 		if (process->logger && fds[i] >= 0 && !dies(fds[i], end))
 			syscall(SYS_pidfd_send_signal, fds[i], SIGKILL, NULL, 0);
+		if (fds[i] >= 0 && process == init_of(state) && dies(fds[i], end))
+			exit_learn(delete, fds[i], end);
 		process_wait(delete, process->pid, fds[i], end);
 	}
 	free(fds);
@@ -236,7 +283,7 @@ static int answer(struct delete *delete)
 	clock_gettime(CLOCK_REALTIME, &now);
 	response.pid = (uint32_t) delete->pid;
 	response.exited_at = &exited_at;
-	response.exit_status = KILLED_STATUS;
+	response.exit_status = delete->exit_status;
 	exited_at.seconds = now.tv_sec;
 	exited_at.nanos = (int32_t)now.tv_nsec;
 	if (init && init->exited) {
@@ -271,6 +318,7 @@ int delete_main(const struct shim_config *config)
 	if (!delete)
 		return main_fail(config, "%s", failure_errno(ENOMEM));
 	delete->config = config;
+	delete->exit_status = KILLED_STATUS;
 	int result = delete_run(delete);
 	if (result != 0)
 		result = main_report(config, &delete->failure, result);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The verb `delete`: what it answers, what it takes away, and what it leaves alone. */
+#include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <time.h>
 
@@ -223,6 +225,100 @@ TEST(recorded_processes_are_killed)
 	kill(processes[2].pid, SIGKILL);
 	ASSERT_EQ(waitpid(processes[2].pid, &status, 0), processes[2].pid);
 	program_clean();
+}
+
+/* Whether a child of the process holds a pidfd. */
+static bool child_has_pidfd(pid_t parent)
+{
+	char path[128], text[512], target[64];
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", parent, parent);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ASSERT(fd >= 0);
+	program_drain(fd, text, sizeof(text));
+	for (char *at = text, *end; strtol(at, &end, 10) > 0; at = end) {
+		for (int number = 3; number < 16; number++) {
+			snprintf(path, sizeof(path), "/proc/%ld/fd/%d", strtol(at, NULL, 10),
+				 number);
+			ssize_t n = readlink(path, target, sizeof(target) - 1);
+			target[n > 0 ? n : 0] = 0;
+			if (strstr(target, "pidfd"))
+				return true;
+		}
+	}
+	return false;
+}
+
+/*
+ * A process that makes one which ends so, lets it be recorded by the test, and reaps it when the test's
+ * other child, the delete verb, looks at it.
+ */
+static pid_t late_reaper(int signal, int status, struct state_process *ret_process)
+{
+	int ends[2];
+	pid_t test = getpid();
+	ASSERT_EQ(pipe(ends), 0);
+	pid_t reaper = fork();
+	ASSERT(reaper >= 0);
+	if (reaper == 0) {
+		siginfo_t info;
+		pid_t pid = fork();
+		if (pid == 0) {
+			raise(signal);
+			_exit(status);
+		}
+		ASSERT_EQ(waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT), 0);
+		ASSERT_EQ(write(ends[1], &pid, sizeof(pid)), sizeof(pid));
+		while (!child_has_pidfd(test))
+			usleep(500);
+		_exit(waitpid(pid, NULL, 0) == pid ? 0 : 1);
+	}
+	ASSERT_EQ(read(ends[0], &ret_process->pid, sizeof(pid_t)), sizeof(pid_t));
+	close(ends[0]);
+	close(ends[1]);
+	ASSERT_EQ(process_start_time(ret_process->pid, &ret_process->start_time), 0);
+	return reaper;
+}
+
+/* PIDFD_GET_INFO with PIDFD_INFO_EXIT: since 6.15. */
+static bool kernel_tells_exits(void)
+{
+	uint64_t info[8] = {1 << 3};
+	pid_t pid = fork();
+	if (pid == 0)
+		_exit(9);
+	int fd = (int)syscall(SYS_pidfd_open, pid, 0);
+	ASSERT(fd >= 0);
+	ASSERT_EQ(waitpid(pid, NULL, 0), pid);
+	bool tells = syscall(SYS_ioctl, fd, _IOWR(0xFF, 11, info), info) == 0 && info[0] & (1 << 3);
+	close(fd);
+	return tells;
+}
+
+/* The residents were killed, then the container ended by itself, and nobody wrote down how. */
+TEST(exit_that_only_the_kernel_knows)
+{
+	static const struct {
+		int signal, status;
+		uint32_t expected;
+	} ends[] = {{0, 42, 42}, {0, 0, 0}, {SIGTERM, 0, 143}};
+	struct program program;
+	int status;
+
+	if (!kernel_tells_exits())
+		SKIP("the kernel is older than 6.15");
+	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
+		struct state_process process = {.exec_id = ""};
+		prepare(&program, &noting);
+		pid_t reaper = late_reaper(ends[i].signal, ends[i].status, &process);
+		ASSERT_EQ(state_write(program_path("one"), &process, 1), 0);
+		program_run(&program, LINE);
+		ASSERT_STR(program.err, "");
+		ASSERT_EQ(answer_of(&program).pid, process.pid);
+		ASSERT_EQ(answer_of(&program).exit_status, ends[i].expected);
+		ASSERT_EQ(waitpid(reaper, &status, 0), reaper);
+		ASSERT_EQ(status, 0);
+		program_clean();
+	}
 }
 
 TEST(failed_steps_are_warnings)

@@ -78,10 +78,10 @@ soak-shim: $(PRODUCTS) build/gcc/test/soak-shim/soak build/test/soak-shim/runtim
 
 # ---- integration: what the scripts in test/integration use ----
 
-TEST_TOOLS += build/test/task build/test/sink build/test/pty
+TEST_TOOLS += $(addprefix build/test/,task sink pty pattern)
 
 build/test/task: build/musl/obj/test/tools/task_fields.o
-build/test/task build/test/sink build/test/pty: build/test/%: build/musl/obj/test/tools/%.o \
+$(addprefix build/test/,task sink pty pattern): build/test/%: build/musl/obj/test/tools/%.o \
 		build/musl/obj/test/tools/wire.o
 	$(call link,musl)
 

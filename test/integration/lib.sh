@@ -46,6 +46,7 @@ if [ -n "${MOTE_WORK:-}" ]; then
 	TASK=$MOTE_BUILD/test/task
 	SINK=$MOTE_BUILD/test/sink
 	PTY=$MOTE_BUILD/test/pty
+	PATTERN=$MOTE_BUILD/test/pattern
 	BUNDLES=$STATE/io.containerd.runtime.v2.task/$NAMESPACE
 fi
 
@@ -179,7 +180,7 @@ inner_missing() {
 		return 1
 	fi
 	is_ours || return 0
-	for file in containerd-shim-mote-v2 containerd-shim-skeleton-v2 test/{task,sink,pty}; do
+	for file in containerd-shim-mote-v2 containerd-shim-skeleton-v2 test/{task,sink,pty,pattern}; do
 		if [ ! -x "$MOTE_BUILD/$file" ]; then
 			echo "$MOTE_BUILD/$file is missing"
 			return 1

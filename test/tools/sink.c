@@ -31,6 +31,10 @@ static const struct sink_event {
 	{"/tasks/exit", "containerd.events.TaskExit", 2, 3, 4, 5},
 	{"/tasks/delete", "containerd.events.TaskDelete", 5, 2, 3, 4},
 	{"/tasks/oom", "containerd.events.TaskOOM", 0, 0, 0, 0},
+	{"/tasks/exec-added", "containerd.events.TaskExecAdded", 2, 0, 0, 0},
+	{"/tasks/exec-started", "containerd.events.TaskExecStarted", 2, 3, 0, 0},
+	{"/tasks/paused", "containerd.events.TaskPaused", 0, 0, 0, 0},
+	{"/tasks/resumed", "containerd.events.TaskResumed", 0, 0, 0, 0},
 };
 
 static const struct sink_event *sink_find_event(const struct wire_field *topic)

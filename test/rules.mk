@@ -112,7 +112,7 @@ FUZZ := $(filter-out replay,$(sort $(patsubst test/fuzz/%.c,%,$(wildcard test/fu
 fuzz_libraries = $(addprefix build/$1/lib,runc.a shim.a ttrpc.a generator.a protobuf-c.a jansson.a)
 fuzz_flags = $(shell cat test/fuzz/$1.ldflags 2>/dev/null)
 
-# The generator but for its process.
+# The generator without its process.
 GENERATED += $(GENERATOR_PROTOS:%.proto=build/gen/%.pb-c.h)
 
 define fuzz_generator
@@ -226,12 +226,12 @@ soak: build/musl/test/soak/soak
 
 # ---- the library's unit tests under valgrind, if it is there ----
 
-# The library's are those that include nothing of the shim's. Not the shim's own: a filter ends the
+# The library's are those that include nothing of api/ and shim/. Not the shim's own: a filter ends the
 # resident server at valgrind's own system calls, workers leave their heap to the kernel on purpose,
 # and valgrind (3.19) knows neither pidfds nor openat2. What can't be of the rest is skipped by the
 # tests themselves, where TEST_VALGRIND is set.
 VALGRIND_TESTS := $(patsubst test/unit/%.c,build/valgrind/%,$(sort $(shell grep -LE \
-	'^.include "(shim/|test/unit/(pair|monitor)_|test/unit/program\.h)' test/unit/*.c)))
+	'^.include "(api/|shim/|test/unit/(pair|monitor)_|test/unit/program\.h)' test/unit/*.c)))
 VALGRIND := valgrind --quiet --error-exitcode=99 --leak-check=full \
 	--show-leak-kinds=definite,possible --errors-for-leak-kinds=definite,possible
 

@@ -38,7 +38,7 @@ static void give_turned_over(const uint8_t *bytes, size_t size)
 	uint8_t *copy = malloc(size + (size == 0));
 
 	memcpy(copy, bytes, size);
-	for (size_t at = 0; at < size; at += 1 + size / 512) {
+	for (size_t at = 0; at < size; at += 1 + size / 200) {
 		for (int bit = 0; bit < 8; bit++) {
 			copy[at] ^= (uint8_t)(1 << bit);
 			give(copy, size);

@@ -333,6 +333,22 @@ void container_exec_over(struct container *container)
 	process_show_exit(&container->init);
 }
 
+/* What the container's end killed, and the monitor did not come to see. */
+void process_exits_over(struct process *init)
+{
+	struct process *exec = init->exiting ? init->container->execs : NULL;
+	for (; exec; exec = exec->next) {
+		if (exec->state != PROCESS_RUNNING)
+			continue;
+		exec->exit_status = 128 + SIGKILL;
+		exec->exited_at = init->exited_at;
+		exec->exited_at_nanos = init->exited_at_nanos;
+		process_show_exit(exec);
+	}
+	if (init->exiting)
+		process_show_exit(init);
+}
+
 static void ordered_done(struct operation *operation, struct report_message *message)
 {
 	(void)message;

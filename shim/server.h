@@ -232,6 +232,8 @@ void process_free(struct process *process);                     /* an exec */
 const struct process_rule *process_rule(const struct process *process,
 					enum process_request request);
 void process_exited(struct process *process, const struct report *report);
+/* The monitor has forgotten the container: no exit is to be waited for any more. */
+void process_exits_over(struct process *init);
 /* An exec's start failed, or it has ended: its init's exit may wait for that. */
 void container_exec_over(struct container *container);
 int process_wait(struct process *process, struct ttrpc_call *call);

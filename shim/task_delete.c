@@ -120,6 +120,7 @@ static void forget_init(struct operation *operation)
 	struct process *init = operation->process;
 	struct server *server = operation->server;
 
+	process_exits_over(init);
 	process_stop_streams(init);
 	publish_delete(init);
 	tombstone_add(init);

@@ -136,10 +136,7 @@ static unsigned asked; /* in this order, beyond its beginning */
 
 static inline void world_begin(const struct beginning *beginning)
 {
-	static const struct runtime runtime = {.exec = (int (*)(struct runtime_task *, pid_t *))1,
-					       .restore =
-						       (int (*)(struct runtime_task *, pid_t *))1};
-	static const struct shim_config config = {.runtime = &runtime, .id = "c"};
+	static const struct shim_config config = {.id = "c"};
 	long allocations = seams.allocations;
 	memset(&server, 0, sizeof(server));
 	memset(&world, 0, sizeof(world));
@@ -147,6 +144,7 @@ static inline void world_begin(const struct beginning *beginning)
 	seams.history_size = 0;
 	seams.allocations = allocations;
 	server.config = &config;
+	server.can_exec = server.can_restore = true;
 	server.loop = TTRPC_LOOP_NULL;
 	world.private_pids = !beginning->shared_pids;
 	world.checkpoint = beginning->checkpoint;

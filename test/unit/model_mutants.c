@@ -126,9 +126,12 @@ static bool mutant_is_found(const struct mutant *tried)
 	return !WIFEXITED(status) || WEXITSTATUS(status) == 0;
 }
 
+#define MUTANTS_SECONDS 100 /* on a machine that does much else */
+
 static void cells_turn(bool exec, const enum process_request *requests, size_t n,
 		       const enum process_state *states, size_t n_states)
 {
+	alarm(MUTANTS_SECONDS);
 	for (size_t i = 0; i < n * n_states; i++) {
 		const struct mutant cell = {MUTANT_CELL, exec, requests[i / n_states],
 					    states[i % n_states]};

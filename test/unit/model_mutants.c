@@ -50,12 +50,12 @@ const struct process_rule *__wrap_process_rule(const struct process *process,
 	return rule->code == TTRPC_OK ? &refused : &allowed;
 }
 
-void __real_process_exec_over(struct process *process);
-void __wrap_process_exec_over(struct process *process);
-void __wrap_process_exec_over(struct process *process)
+void __real_container_exec_over(struct container *container);
+void __wrap_container_exec_over(struct container *container);
+void __wrap_container_exec_over(struct container *container)
 {
 	if (mutant.kind != MUTANT_EXEC_OVER)
-		__real_process_exec_over(process);
+		__real_container_exec_over(container);
 }
 
 void __real_process_exits_over(struct process *init);

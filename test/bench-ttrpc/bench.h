@@ -15,6 +15,7 @@
 void bench_memory(const struct peer *peers, unsigned rounds);
 void bench_syscalls(const struct peer *peers);
 
+void bench_progress(const char *what, unsigned done, unsigned all);
 unsigned bench_option(const char *name, unsigned value); /* from the environment */
 
 #endif

@@ -17,6 +17,7 @@ struct asker {
 	struct ttrpc_client *client;
 	struct meter meter;
 	Bench__Bytes request;
+	bool over;
 };
 
 static _Noreturn void die(const char *text)
@@ -48,12 +49,16 @@ static void answered(void *userdata, const struct ttrpc_status *status,
 {
 	struct asker *asker = userdata;
 
+	/* What is under way at the end is cut off. */
+	if (asker->over)
+		return;
 	if (status->code != TTRPC_OK || response->value.len != asker->request.value.len)
 		die(status->text);
-	if (meter_add(&asker->meter, 1))
-		ask(asker);
-	else
+	asker->over = !meter_add(&asker->meter, 1);
+	if (asker->over)
 		ttrpc_loop_stop(&asker->loop, 0);
+	else
+		ask(asker);
 }
 
 static void ask(struct asker *asker)

@@ -195,9 +195,8 @@ void bench_memory(const struct peer *peers, unsigned rounds)
 		for (int peer = 0; peer < PEERS; peer++)
 			if (peers[peer].there && peers[peer].server[0])
 				measure_connections(&peers[peer], &memory[peer]);
-		fprintf(stderr, "\rmemory: round %u of %u ", round + 1, rounds);
+		bench_progress("memory", round + 1, rounds);
 	}
-	fprintf(stderr, "\r%40s\r", "");
 	printf("\n==== memory: %d connections ====\n%-12s %10s %12s %12s %16s %16s\n", CONNECTIONS,
 	       "", "fresh KiB", "idle B each", "called B each", "closed +KiB", "unread +MB");
 	for (int peer = 0; peer < PEERS; peer++)

@@ -226,12 +226,13 @@ soak: build/musl/test/soak/soak
 
 # ---- the library's unit tests under valgrind, if it is there ----
 
-# The library's are those that include nothing of api/ and shim/. Not the shim's own: a filter ends the
-# resident server at valgrind's own system calls, workers leave their heap to the kernel on purpose,
-# and valgrind (3.19) knows neither pidfds nor openat2. What can't be of the rest is skipped by the
-# tests themselves, where TEST_VALGRIND is set.
-VALGRIND_TESTS := $(patsubst test/unit/%.c,build/valgrind/%,$(sort $(shell grep -LE \
-	'^.include "(api/|shim/|test/unit/(pair|monitor)_|test/unit/program\.h)' test/unit/*.c)))
+# The library's are those that include its headers or fixtures, and nothing of api/ and shim/. Not the
+# shim's own: a filter ends the resident server at valgrind's own system calls, workers leave their
+# heap to the kernel on purpose, and valgrind (3.19) knows neither pidfds nor openat2. What can't be of
+# the rest is skipped by the tests themselves, where TEST_VALGRIND is set.
+unit_tests_with = $(patsubst %.c,%,$(shell grep -lE '^.include "($1)' test/unit/*.c))
+VALGRIND_TESTS := $(patsubst test/unit/%,build/valgrind/%,$(filter-out $(call unit_tests_with,api/|shim/), \
+	$(call unit_tests_with,ttrpc/|test/unit/((stream|client|generated)_)?fixture)))
 VALGRIND := valgrind --quiet --error-exitcode=99 --leak-check=full \
 	--show-leak-kinds=definite,possible --errors-for-leak-kinds=definite,possible
 

@@ -18,6 +18,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 
 struct test {
 	const char *name;
@@ -70,5 +71,12 @@ size_t test_descriptors(void);
 	test_equal_bytes(__FILE__, __LINE__, #left " == " #right, left, right, size)
 
 #define SKIP(...) test_skip(__VA_ARGS__)
+
+/* What valgrind can't run, or not in reasonable time. */
+#define SKIP_UNDER_VALGRIND(why)                                                                   \
+	do {                                                                                       \
+		if (getenv("TEST_VALGRIND"))                                                       \
+			SKIP("valgrind: %s", why);                                                 \
+	} while (0)
 
 #endif

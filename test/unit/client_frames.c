@@ -124,6 +124,7 @@ TEST(answers_byte_by_byte)
 
 TEST(answers_under_faults)
 {
+	SKIP_UNDER_VALGRIND("millions of system calls");
 	static const size_t pieces[] = {1, 3, 11, 4096};
 
 	for (size_t i = 0; i < sizeof(pieces) / sizeof(pieces[0]); i++)

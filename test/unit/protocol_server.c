@@ -270,6 +270,7 @@ TEST(exchanges_byte_by_byte)
 
 TEST(exchanges_under_faults)
 {
+	SKIP_UNDER_VALGRIND("millions of system calls");
 	for (size_t i = 3; i < sizeof(ways) / sizeof(ways[0]); i++)
 		run_exchanges(&ways[i]);
 	ASSERT(faults.n > 0);

@@ -104,12 +104,8 @@ static int plain_connect(struct fixture *fixture)
 	return fd;
 }
 
-/* It accepts first and looks at the limit afterwards: the connection is lost. */
-static void skip_under_valgrind(void)
-{
-	if (getenv("TEST_VALGRIND"))
-		SKIP("valgrind has a limit of descriptors of its own");
-}
+#define VALGRINDS_LIMIT                                                                            \
+	"it looks at the limit of descriptors after accepting, and the connection is lost"
 
 TEST(used_up_descriptors_do_not_spin_and_recover)
 {
@@ -118,7 +114,7 @@ TEST(used_up_descriptors_do_not_spin_and_recover)
 	struct pollfd item;
 	int one, two, spare;
 
-	skip_under_valgrind();
+	SKIP_UNDER_VALGRIND(VALGRINDS_LIMIT);
 	fixture_init(&fixture);
 	one = raw_connect(&fixture);
 	two = plain_connect(&fixture);
@@ -157,7 +153,7 @@ TEST(used_up_descriptors_are_tried_again_after_a_while)
 	struct fixture fixture;
 	int fd, spare;
 
-	skip_under_valgrind();
+	SKIP_UNDER_VALGRIND(VALGRINDS_LIMIT);
 	fixture_init(&fixture);
 	fd = plain_connect(&fixture);
 	ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &limit), 0);

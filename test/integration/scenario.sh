@@ -61,6 +61,9 @@ must_become() {
 	wait_for "$seconds" "$@" || fail "$what: not so after $seconds seconds"
 }
 
+# has_bytes FILE SIZE: at least
+has_bytes() { [ "$(wc -c <"$1")" -ge "$2" ]; }
+
 # status_of COMMAND...: runs it, sets STATUS; output to the files out and err
 status_of() {
 	STATUS=0

@@ -67,7 +67,6 @@ enter_when() {
 	wait_for 10 "$@" || true
 	echo
 }
-has_bytes() { [ "$(wc -c <"$1")" -ge "$2" ]; }
 
 # exec_says EXEC ID COMMAND: prints what the shell's COMMAND prints; its status is lost
 exec_says() {

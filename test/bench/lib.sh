@@ -290,7 +290,7 @@ memory_table() {
 				goals ? "   goal" : ""
 			row("processes", "%11.1f", o[1], t[1], "")
 			row("threads", "%11.1f", o[2], t[2], "")
-			row("RSS, kB", "%11.0f", o[3], t[3], 240)
+			row("RSS, kB", "%11.0f", o[3], t[3], 300)
 			row("PSS, kB", "%11.0f", o[4], t[4], 100)
 			row("USS, kB", "%11.0f", o[5], t[5], 64)
 			row("Pss_Anon + private file pages, kB", "%11.0f", o[6] + o[7],

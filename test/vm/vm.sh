@@ -1,12 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# seconds: 1200
+# seconds: 900
 #
 # Runs containers in a machine that was booted with cgroup v2 only, whatever this one has: qemu
 # without KVM, the release's cloud kernel, no disk, no network. See init and containers for what
 # happens inside; its console comes out here, with the lines of the tests.
 set -u
-limit=${VM_SECONDS:-1100}
+limit=${VM_SECONDS:-880}
 cd "$(dirname "$0")/../.." || exit 1
 
 fail() {

@@ -166,7 +166,7 @@ scenario --mote terminal runc crun
 checkpoint() {
 	needs_unified
 	criu_find || skip "there is no criu"
-	criu check >reason 2>&1 || skip "criu: $(grep -m 1 Error reason || tail -n 1 reason)"
+	criu check >reason 2>&1 || skip "criu: $(grep -v -e Warn -e '^ *$' reason | head -n 4 | tr '\n' ' ')"
 	begin "$1" first /bin/sh -c \
 		'i=0; while :; do i=$((i + 1)); echo $i >/tmp/count; sleep 0.05; done'
 	hand_create first

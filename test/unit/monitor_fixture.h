@@ -13,6 +13,7 @@
  *     quick   its process has exited with 7 and been reaped before start returns
  *     refuse  every function refuses           hang    every function hangs
  *     die     the worker dies by SIGKILL       stay    start hangs, all else as plain
+ *     wait    exec and pids hang, all else as plain
  *     litter  create leaves LITTER processes behind, which have ended, and hangs
  *
  * When the gate is closed, by the monitor's end, the process exits with 0: so one that was killed
@@ -99,7 +100,7 @@ static inline _Noreturn void fake_process(int gate)
 	_exit(0);
 }
 
-static inline int fake_fork(struct runtime_task *task, pid_t *ret_pid)
+static inline int fake_fork(struct runtime_task *task, int keep, pid_t *ret_pid)
 {
 	int gate[2];
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, gate) < 0)
@@ -109,7 +110,7 @@ static inline int fake_fork(struct runtime_task *task, pid_t *ret_pid)
 		return -errno;
 	if (pid == 0)
 		fake_process(runtime_child_init(task, gate[0]));
-	task->keep[0] = gate[1];
+	task->keep[keep] = gate[1];
 	*ret_pid = pid;
 	return 0;
 }
@@ -161,7 +162,7 @@ static inline int fake_create(struct runtime_task *task, pid_t *ret_pid)
 	}
 	task->state_size = (size_t)snprintf((char *)task->state, 64, "made %s", task->id);
 	if (!fake_is(task, "early"))
-		return fake_fork(task, ret_pid);
+		return fake_fork(task, 0, ret_pid);
 	*ret_pid = fake_orphan();
 	return *ret_pid < 0 ? *ret_pid : 0;
 }
@@ -202,9 +203,28 @@ static inline int fake_remove(struct runtime_task *task, bool force)
 static inline int fake_pids(struct runtime_task *task, pid_t *pids, size_t max, size_t *ret_n)
 {
 	int result = fake_act(task);
+	while (fake_is(task, "wait"))
+		pause();
 	*ret_n = max > 0;
 	pids[0] = task->pid;
 	return result;
+}
+
+static inline int fake_exec(struct runtime_task *task, pid_t *ret_pid)
+{
+	int result = fake_act(task);
+	if (result != 0)
+		return result;
+	while (fake_is(task, "wait"))
+		pause();
+	return fake_fork(task, 1, ret_pid);
+}
+
+/* It names the process that there is already. */
+static inline int fake_restore(struct runtime_task *task, pid_t *ret_pid)
+{
+	*ret_pid = task->pid;
+	return fake_act(task);
 }
 
 static const struct runtime fake = {
@@ -214,6 +234,12 @@ static const struct runtime fake = {
 	.kill = fake_kill,
 	.remove = fake_remove,
 	.pids = fake_pids,
+	.exec = fake_exec,
+	.pause = fake_act,
+	.resume = fake_act,
+	.update = fake_act,
+	.checkpoint = fake_act,
+	.restore = fake_restore,
 };
 
 /* ---- the monitor ---- */

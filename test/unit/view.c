@@ -202,7 +202,7 @@ static Google__Protobuf__Any *ask(struct ttrpc_client *client, const char *metho
 static void echo_around(int flags, uint64_t timeout)
 {
 	static const size_t sizes[] = {0, 16, 30000, 40000, sizeof(value), 16};
-	Google__Protobuf__Any first = GOOGLE__PROTOBUF__ANY__INIT, *answer = &first;
+	Google__Protobuf__Any first = GOOGLE__PROTOBUF__ANY__INIT, *answer;
 	struct ttrpc_client *client;
 	struct fixture fixture;
 	pid_t pid;

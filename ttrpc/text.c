@@ -69,7 +69,8 @@ static struct conversion conversion_parse(const char *at)
 	if (*at && strchr(conversion.has_precision ? "s" : "scdiux%", *at) &&
 	    (conversion.width == WIDTH_INT || strchr("diux", *at)))
 		conversion.letter = *at;
-	conversion.size = (size_t)(at - from) + 1;
+	/* A format may end within a conversion. */
+	conversion.size = (size_t)(at - from) + (*at ? 1 : 0);
 	return conversion;
 }
 

@@ -81,6 +81,30 @@ TEST(utf8_valid)
 	ASSERT(text_is_utf8("nul\0nul", 7));
 }
 
+static size_t format_own(char *buffer, size_t size, const char *format_, ...)
+{
+	va_list arguments;
+	size_t length;
+
+	va_start(arguments, format_);
+	length = text_format_own(buffer, size, format_, arguments);
+	va_end(arguments);
+	return length;
+}
+
+/* What lies behind the end of a format isn't part of it. */
+TEST(format_ends_within_a_conversion)
+{
+	static const char *const formats[] = {"50%\0more", "50%l\0more", "50%ll\0more",
+					      "50%z\0more"};
+	char text[16];
+
+	for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++) {
+		ASSERT_EQ(format_own(text, sizeof(text), formats[i]), 3);
+		ASSERT_STR(text, "50%");
+	}
+}
+
 TEST(utf8_invalid)
 {
 	static const char *const invalid[] = {

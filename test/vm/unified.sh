@@ -5,7 +5,9 @@
 # says of the container, freezing, limits that change. Run in the machine of vm.sh; on another one
 # every scenario is skipped that has not the same there.
 LIBRARY=$(dirname "$0")/../integration
+# shellcheck source=test/integration/lib.sh
 . "$LIBRARY/lib.sh"
+# shellcheck source=test/integration/hand.sh
 . "$LIBRARY/hand.sh"
 
 TREE=/sys/fs/cgroup

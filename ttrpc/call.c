@@ -314,7 +314,7 @@ int call_answered(struct ttrpc_call *call)
 
 int ttrpc_reply(struct ttrpc_call *call, const ProtobufCMessage *response)
 {
-	if (call->done)
+	if (call->done || call->barred)
 		return 0;
 	if (!response)
 		return call_fail(call, TTRPC_UNKNOWN, "no message in the answer of %s",
@@ -331,7 +331,7 @@ static int call_vfail(struct ttrpc_call *call, enum ttrpc_code code, text_format
 static int call_vfail(struct ttrpc_call *call, enum ttrpc_code code, text_format_fn format_with,
 		      const char *format, va_list arguments)
 {
-	if (call->done)
+	if (call->done || call->barred)
 		return 0;
 	call->code = code == TTRPC_OK ? TTRPC_UNKNOWN : code;
 	answer_status(call->connection, call->id, call->code, format_with, format, arguments);
@@ -367,6 +367,8 @@ int ttrpc_call_error(const struct ttrpc_call *call)
 
 void ttrpc_call_take(struct ttrpc_call *call, ttrpc_cancel_fn cancelled, void *userdata)
 {
+	if (call->barred)
+		return;
 	call->taken = true;
 	call->cancelled = cancelled;
 	call->userdata = userdata;

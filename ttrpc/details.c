@@ -77,7 +77,7 @@ bool answer_details(struct connection *connection, uint32_t id, enum ttrpc_code 
 int ttrpc_fail_details(struct ttrpc_call *call, enum ttrpc_code code, const char *text,
 		       const struct ttrpc_detail *details, size_t n_details)
 {
-	if (call->done)
+	if (call->done || call->barred)
 		return 0;
 	if (code == TTRPC_OK)
 		code = TTRPC_UNKNOWN;

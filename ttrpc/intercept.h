@@ -28,6 +28,7 @@ struct ttrpc_intercepted {
 	/*
 	 * The server's call, NULL on the client. begin may answer a unary one with ttrpc_reply(),
 	 * and any with ttrpc_fail(): its handler isn't called then, nor the interceptors inside.
+	 * Afterwards a stream's can't be answered by these.
 	 */
 	struct ttrpc_call *call;
 };

@@ -97,8 +97,8 @@ int ttrpc_stream_fail_details(struct ttrpc_stream *stream, enum ttrpc_code code,
 
 /*
  * The call that the stream is, for ttrpc_call_userdata(), _method, _deadline, _peer, _metadata (this
- * one until the handler returns) and _connection_data, and for nothing else: it must not be answered
- * or taken. NULL on the client.
+ * one until the handler returns) and _connection_data. ttrpc_reply(), ttrpc_fail() and
+ * ttrpc_call_take() do nothing to it: a stream is ended by the functions above. NULL on the client.
  */
 struct ttrpc_call *ttrpc_stream_call(struct ttrpc_stream *stream);
 

@@ -216,7 +216,8 @@ static void server_stream_open(struct server_stream *self, const ProtobufCMessag
 	struct ttrpc_call *call = &self->call;
 	int error = call_intercept(call, message);
 
-	/* An interceptor may have answered with the call's own functions. */
+	/* An interceptor may have answered with the call's own functions; nobody may from now on. */
+	call->barred = true;
 	if (call->done && !self->stream.over) {
 		const struct ttrpc_status status = {.code = call->code};
 

@@ -65,7 +65,8 @@ static ssize_t parcel_receive(int fd, struct parcel *parcel, int flags, int fds[
 			      size_t *ret_n)
 {
 	parcel->header.msg_control = parcel->control;
-	parcel->header.msg_controllen = sizeof(parcel->control);
+	/* not its size: the kernel would fill the padding with one descriptor more than fds has room for */
+	parcel->header.msg_controllen = (socklen_t)CMSG_LEN(sizeof(int) * FDS_MAX);
 
 	ssize_t size;
 	do

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "test/test.h"
@@ -87,6 +88,47 @@ TEST(verb_with_an_endless_id_is_refused)
 	memset(sent.id, 'x', sizeof(sent.id));
 	ASSERT_EQ(verb_send(pair[0], &sent, -1), 0);
 	ASSERT_EQ(verb_receive(pair[1], &received, &payload), -EBADMSG);
+	pair_close(pair);
+}
+
+static void send_many(int fd, struct iovec part, size_t n)
+{
+	_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int) * 2 * ROLE_MAX)] = {0};
+	struct msghdr header = {.msg_iov = &part,
+				.msg_iovlen = 1,
+				.msg_control = control,
+				.msg_controllen = (socklen_t)CMSG_SPACE(sizeof(int) * n)};
+	struct cmsghdr *first = CMSG_FIRSTHDR(&header);
+	first->cmsg_level = SOL_SOCKET;
+	first->cmsg_type = SCM_RIGHTS;
+	first->cmsg_len = (socklen_t)CMSG_LEN(sizeof(int) * n);
+	for (size_t i = 0; i < n; i++)
+		((int *)(void *)CMSG_DATA(first))[i] = fd;
+	ASSERT_EQ(sendmsg(fd, &header, 0), part.iov_len);
+}
+
+/* One more than there is room for is what the padding of a control message would hold. */
+TEST(descriptors_too_many_are_closed)
+{
+	static struct report_message message;
+	struct report report = {.type = REPORT_DONE};
+	struct verb verb = {.type = VERB_KILL, .tag = 1}, received;
+	char text[RUNTIME_ERROR_MAX];
+	int pair[2], payload = -1;
+	message.text = text;
+	pair_make(pair);
+	int next = dup(0);
+	close(next);
+	for (size_t n = 2; n <= 2 * ROLE_MAX; n++) {
+		send_many(pair[0], (struct iovec){&verb, sizeof(verb)}, n);
+		ASSERT_EQ(verb_receive(pair[1], &received, &payload), -EBADMSG);
+		send_many(pair[0], (struct iovec){&report, sizeof(report)}, n);
+		ASSERT_EQ(report_receive(pair[1], &message, MSG_DONTWAIT), -EBADMSG);
+	}
+	ASSERT_EQ(payload, -1);
+	int after = dup(0);
+	ASSERT_EQ(after, next);
+	close(after);
 	pair_close(pair);
 }
 

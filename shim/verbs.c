@@ -346,6 +346,9 @@ static const char *verb_wrong(struct monitor *monitor, const struct verb *verb, 
 		return "no such container";
 	if (rule->exclusive && container && container->exclusive)
 		return "container is busy";
+	/* the one that there is would be forgotten, and outlive the pair */
+	if (verb->type == VERB_RESTORE && container->init.process.pid != 0)
+		return "container has a process";
 	if (!rule->act && monitor->children.n_unreported == OPERATIONS_MAX)
 		return "too many operations";
 	*ret_container = container;

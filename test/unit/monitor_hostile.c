@@ -247,6 +247,11 @@ static void cancel_with_payload(struct fixture *fixture)
 	fixture_send(fixture, VERB_CANCEL, VICTIM, sealed(10));
 }
 
+static void restore_of_what_runs(struct fixture *fixture)
+{
+	fixture_send(fixture, VERB_RESTORE, VICTIM, sealed(10));
+}
+
 /* ---- too much ---- */
 
 static void exclusive_beside_exclusive(struct fixture *fixture)
@@ -321,6 +326,7 @@ static const struct {
 	{"payload where none belongs", payload_where_none_belongs, "bad payload", NULL},
 	{"cancel of no id", cancel_of_no_id, "bad id", NULL},
 	{"cancel with payload", cancel_with_payload, "bad payload", NULL},
+	{"restore of what runs", restore_of_what_runs, "container has a process", NULL},
 	{"exclusive twice", exclusive_beside_exclusive, "container is busy", NULL},
 	{"too many operations", too_many_operations, "too many operations", NULL},
 	{"too many containers", too_many_containers, "too many containers", containers_fill},

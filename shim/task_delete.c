@@ -217,11 +217,13 @@ void task_delete_unasked(struct container *container)
 	operation_submit(operation);
 }
 
-/* What it waits for does not end by itself. */
+/* What it waits for does not end by itself; another delete does, and is not to be cut short. */
 static void hang_over(struct ttrpc_timer *timer)
 {
 	const struct operation *operation = container_of(timer, struct operation, timer);
-	operation_cancel(operation->process);
+	const struct operation *busy = operation->process->exclusive;
+	if (busy && busy->kind->request != REQUEST_DELETE)
+		operation_cancel(operation->process);
 }
 
 static int submit(struct ttrpc_call *call, struct process *process)

@@ -318,6 +318,39 @@ TEST(kill_beside_a_start_that_hangs)
 	pair_deinit(&pair);
 }
 
+/* What a delete ends after a time is what hangs; not another delete that takes its time. */
+TEST(delete_behind_a_delete_that_is_slow)
+{
+	struct call start, deletes[2];
+	struct pair pair = {0};
+
+	pair_init(&pair);
+	call_ok(&pair, "Create", "one");
+	pair_put(&pair, "one", "hold-start", "");
+	call_begin(&pair, &start, "Start", "one");
+	UNTIL(pair_exists(&pair, "one", "in-start"));
+	pair_put(&pair, "one", "hold-remove", "");
+	call_begin(&pair, &deletes[0], "Delete", "one");
+	call_begin(&pair, &deletes[1], "Delete", "one");
+	call_ok(&pair, "Connect", "one");
+	uint64_t asked = ttrpc_now();
+	pair_put(&pair, "one", "fail-start", "not now");
+	pair_remove(&pair, "one", "hold-start");
+	call_end(&pair, &start);
+	call_check(&start, TTRPC_UNKNOWN, "not now");
+	UNTIL(pair_exists(&pair, "one", "in-remove"));
+	/* longer than a delete waits for what hangs */
+	UNTIL(ttrpc_now() > asked + UINT64_C(4000000000));
+	call_ok(&pair, "Connect", "one");
+	pair_remove(&pair, "one", "hold-remove");
+	for (int i = 0; i < 2; i++) {
+		call_end(&pair, &deletes[i]);
+		call_check(&deletes[i], TTRPC_OK, "");
+		call_free(&deletes[i]);
+	}
+	pair_deinit(&pair);
+}
+
 /* ---- callers who do not wait ---- */
 
 TEST(deadline_ends_the_wait_and_not_the_operation)

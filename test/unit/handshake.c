@@ -91,7 +91,7 @@ static const struct ttrpc_policy waiting_policy = {
 	.allow = ttrpc_allow_same_user,
 	.handshake = waits_begin,
 	.cancelled = waits_cancelled,
-	.timeout = 50000000,
+	.timeout = 500000000,
 };
 
 static int on_data(const void *handlers, struct ttrpc_call *call, const ProtobufCMessage *request)

@@ -242,15 +242,15 @@ static void crowd(struct load *load, pid_t server)
 		printf("skip soak.%s: the hard limit of descriptors is too low\n", phase_name);
 		return;
 	}
-	fds = crowd_come(load, SOAK_CROWD);
-	/* The last one's answer comes when all were accepted. */
-	crowd_call(fds + SOAK_CROWD - 1, 1, 1);
+	fds = crowd_come(load, SOAK_CROWD + 1);
+	/* The answer on one more comes when all were accepted. */
+	crowd_call(fds + SOAK_CROWD, 1, 1);
 	SOAK_CHECK(descriptors_of(server) >= SOAK_CROWD);
 	idle = per_connection(server, before[0]);
-	for (uint32_t id = 3; id < 7; id += 2)
+	for (uint32_t id = 1; id < 5; id += 2)
 		crowd_call(fds, SOAK_CROWD, id);
 	called = per_connection(server, before[0]);
-	crowd_go(fds, SOAK_CROWD);
+	crowd_go(fds, SOAK_CROWD + 1);
 	printf("%u connections at once: %ld bytes each, %ld after a call\n", SOAK_CROWD, idle,
 	       called);
 	if (idle > CONNECTION_MAX || called > CONNECTION_MAX)

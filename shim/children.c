@@ -224,6 +224,11 @@ bool children_register(struct children *children, struct monitor_container *cont
 		       const char *exec_id, bool logger, pid_t pid)
 {
 	bool init = !exec_id[0] && !logger;
+	/* the logger of an earlier exec of that name may still be ending: its exit is nobody's now */
+	struct monitor_child *old =
+		init || logger ? NULL : children_child(children, container, exec_id, true);
+	if (old)
+		child_free(children, old);
 	struct monitor_child *child = init ? &container->init : child_allocate(children);
 	if (!child)
 		return false;

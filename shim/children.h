@@ -141,6 +141,6 @@ void children_drop_strays(struct children *children);
 struct monitor_child *children_of_pid(struct children *children, pid_t pid);
 void children_record(struct children *children, const struct monitor_child *child);
 /* Whether the strays know how pid ended: then the exit is copied. */
-bool strays_find(const struct children *children, pid_t pid, struct state_process *process);
+bool strays_find(struct children *children, pid_t pid, struct state_process *process);
 
 #endif

@@ -178,6 +178,7 @@ static bool pids_credible(struct monitor *monitor, const struct monitor_worker *
 	return false;
 }
 
+/* 1: one was read, and may have been dropped; 0: there is none. */
 static int report_read(struct monitor *monitor)
 {
 	struct report_message *message = &monitor->message;
@@ -200,7 +201,7 @@ static int report_read(struct monitor *monitor)
 		report_deinit(message); /* what it made is undone when it has ended */
 	else
 		report_take(monitor, worker);
-	return 0;
+	return 1;
 }
 
 /* A create's that died without a report, or whose report came too late, has its work undone first. */
@@ -213,10 +214,13 @@ static bool wants_undo(const struct monitor_worker *worker)
 static int worker_ended(struct monitor *monitor, struct monitor_worker *worker, int status)
 {
 	if (!worker->reported) {
-		/* what it sent before it died has to be read first */
-		int result = report_read(monitor);
+		/* what it sent before it died has to be read first, and may not be the first */
+		int result;
+		do
+			result = report_read(monitor);
+		while (result > 0 && !monitor->outgoing);
 		if (result < 0 || monitor->outgoing)
-			return result;
+			return result < 0 ? result : 0;
 		if (!worker->cancelled)
 			log_write(SHIM_LOG_ERROR, worker->container ? worker->container->id : "",
 				  "worker %d ended with status %d", worker->pid, status);
@@ -310,7 +314,8 @@ static int turn(struct monitor *monitor)
 
 	if (fds[1].revents & POLLIN) {
 		monitor->zombies = true; /* room for strays may have come */
-		return report_read(monitor);
+		result = report_read(monitor);
+		return result < 0 ? result : 0;
 	}
 	if (fds[2].revents & POLLIN)
 		signals_read(monitor);

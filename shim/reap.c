@@ -37,13 +37,25 @@ static bool strays_wanted(const struct children *children)
 	return false;
 }
 
-bool strays_find(const struct children *children, pid_t pid, struct state_process *process)
+/* The number belongs to another process of ours by now: a stray may be kept for long. */
+static bool stray_is_stale(struct children *children, const struct stray *stray)
+{
+	uint64_t start_time;
+	pid_t parent;
+	return process_start_time(stray->pid, &start_time) == 0 &&
+	       start_time != stray->exit.start_time && process_parent(stray->pid, &parent) == 0 &&
+	       (parent == getpid() || worker_find(children, parent));
+}
+
+bool strays_find(struct children *children, pid_t pid, struct state_process *process)
 {
 	/* the newest first: a number may have been given out twice meanwhile */
 	for (size_t i = children->n_strays; i > 0; i--) {
 		const struct state_process *exit = &children->strays[i - 1].exit;
 		if (children->strays[i - 1].pid != pid)
 			continue;
+		if (stray_is_stale(children, &children->strays[i - 1]))
+			return false;
 		process->start_time = exit->start_time;
 		process->exited = true;
 		process->exit_status = exit->exit_status;

@@ -79,7 +79,7 @@ void call_finish(struct ttrpc_call *call)
 static void call_tell(struct ttrpc_call *call, int error)
 {
 	call->error = error;
-	if (call->taken && call->cancelled && !call->expired)
+	if (call->taken && call->cancelled)
 		call->cancelled(call, call->userdata);
 }
 
@@ -112,10 +112,15 @@ static void call_expired(struct ttrpc_timer *timer)
 	server_enter(server);
 	if (server->lenient && !call->method->streams) {
 		call->error = -ETIMEDOUT;
-		call->expired = true;
-		/* Which may answer it, and then it is gone. */
+		/* Which may answer it: it stays until that returns. */
+		call->running = true;
 		if (call->cancelled)
 			call->cancelled(call, call->userdata);
+		call->running = false;
+		if (call->done) {
+			call_end_intercept(call);
+			call_free(call);
+		}
 	} else {
 		connection_refuse(call->connection, call->id, TTRPC_DEADLINE_EXCEEDED,
 				  "context deadline exceeded");

@@ -110,8 +110,7 @@ struct ttrpc_call {
 	int error; /* why it was cancelled */
 	enum ttrpc_code code;
 	bool running, taken, done;
-	bool expired; /* the handler knows, and answers by itself */
-	bool barred;  /* a stream that has begun: its own functions end it, not those for calls */
+	bool barred; /* a stream that has begun: its own functions end it, not those for calls */
 };
 
 /* Told whenever something that was owed isn't any more. */

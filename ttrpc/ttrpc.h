@@ -127,7 +127,8 @@ void ttrpc_server_count(struct ttrpc_server *server, struct ttrpc_statistics *st
 
 /*
  * By default a call whose deadline passes is answered DEADLINE_EXCEEDED by the server itself. false:
- * only its cancel callback runs, once, and the handler answers.
+ * only its cancel callback runs, and the handler answers. It runs again if nobody can hear the
+ * answer any more before that came: then the call is gone.
  */
 void ttrpc_server_enforce_deadlines(struct ttrpc_server *server, bool enforce);
 

@@ -193,6 +193,25 @@ TEST(handler_answers_after_the_deadline_where_that_is_switched_off)
 	ASSERT_EQ(n_lenient, 1);
 }
 
+/* Whose deadline passed, and whose client then goes: an answer would have no call any more. */
+TEST(handler_learns_that_the_client_went_after_the_deadline)
+{
+	struct outcome outcome = {.n = 0};
+	struct ends ends;
+
+	ends_init(&ends);
+	ttrpc_server_enforce_deadlines(ends.fixture.server, false);
+	lenient_start(&ends, 10000000, &outcome);
+	while (n_lenient == 0)
+		ASSERT_EQ(ttrpc_loop_dispatch(&ends.fixture.loop, -1), 0);
+	ASSERT_EQ(reason, -ETIMEDOUT);
+	ends.client = ttrpc_client_free(ends.client);
+	settle(&ends.fixture);
+	ASSERT_EQ(n_lenient, 2);
+	ASSERT(reason == -EPIPE || reason == -ECONNRESET);
+	ends_deinit(&ends);
+}
+
 static void answer_at_once(struct ttrpc_call *call, void *userdata)
 {
 	Google__Protobuf__Any any = GOOGLE__PROTOBUF__ANY__INIT;

@@ -12,13 +12,14 @@
 static void state_expect(const struct fixture *fixture, const char *id, pid_t pid, bool exited,
 			 uint32_t exit_status)
 {
-	static struct state state;
+	struct state state;
 	ASSERT_EQ(state_read(fixture_path(fixture, id), &state), 0);
 	ASSERT_EQ(state.n_processes, 1);
 	ASSERT_EQ(state.processes[0].pid, pid);
 	ASSERT_EQ(state.processes[0].exited, exited);
 	ASSERT_EQ(state.processes[0].exit_status, exit_status);
 	ASSERT_STR(state.processes[0].exec_id, "");
+	state_deinit(&state);
 }
 
 TEST(life_of_a_container)

@@ -282,6 +282,7 @@ TEST(other_calls_while_a_delete_runs)
 			call_check(&calls[i], TTRPC_OK, "");
 		else
 			call_check(&calls[i], TTRPC_NOT_FOUND, "container not created: not found");
+		call_free(&calls[i]);
 	}
 	pair_deinit(&pair);
 }

@@ -76,6 +76,9 @@ status_of() {
 ctr_words() { CTR=("$(type -P ctr)" --address "$SOCKET" --namespace "$NAMESPACE"); }
 ctr() { command ctr --address "$SOCKET" --namespace "$NAMESPACE" "$@"; }
 
+# ctr 2.2 and later write one on a machine with cgroup v1.
+without_warnings() { sed /level=warning.*DEPRECATION/d "$@"; }
+
 daemon_config() {
 	cat <<-END
 		version = 2

@@ -45,9 +45,6 @@ choose() {
 	esac
 }
 
-# ctr 2.2 and later write one on a machine with cgroup v1.
-without_warnings() { grep -v "level=warning.*DEPRECATION" "$1"; }
-
 FLAGS=()
 # front ID COMMAND...: in the foreground; back ID COMMAND...: in the background
 front() { run_with "" "$@"; }

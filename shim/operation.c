@@ -18,6 +18,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "proto/task.pb-c.h"
 #include "shim/server.h"
 
 int payload_seal(const void *bytes, size_t size)
@@ -297,6 +298,18 @@ void operation_forget(struct process *process)
 	operation_refuse_queue(process);
 }
 
+/* A kill may end its process, and a client delete that, before its own report is here. */
+static void orphan_done(struct operation *operation, const struct report_message *message)
+{
+	Google__Protobuf__Empty empty = GOOGLE__PROTOBUF__EMPTY__INIT;
+	if (operation->call && operation->verb.type == VERB_KILL &&
+	    message->report.code == TTRPC_OK) {
+		ttrpc_reply(operation->call, &empty.base);
+		operation->call = NULL;
+	}
+	refuse(operation);
+}
+
 static void ignore(struct operation *operation, struct report_message *message)
 {
 	(void)message;
@@ -338,7 +351,7 @@ int operation_report(struct server *server, struct report_message *message)
 		return -EBADMSG;
 	server->n_flying -= !operation->kind->immediate;
 	if (operation->orphan)
-		refuse(operation);
+		orphan_done(operation, message);
 	else
 		operation->kind->done(operation, message);
 	pending_fly(server);

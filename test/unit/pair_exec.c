@@ -186,6 +186,27 @@ TEST(deletes_that_wait_for_a_start_that_fails)
 	pair_deinit(&pair);
 }
 
+/* A kill whose process is gone by the time that its own report comes has done what was asked. */
+TEST(kill_that_is_slower_than_the_delete)
+{
+	struct pair pair = {0};
+	struct call call;
+
+	exec_pair_init(&pair, false);
+	exec_add(&pair, "e1", "w");
+	exec_expect(&pair, "Start", "e1", TTRPC_OK, "");
+	pair_put(&pair, "one", "after-kill", "");
+	exec_begin(&pair, &call, "Kill", "e1");
+	ASSERT_EQ(exec_number(&pair, "Wait", "e1", "exit_status"), 128 + SIGTERM);
+	exec_expect(&pair, "Delete", "e1", TTRPC_OK, "");
+	ASSERT(!call.done);
+	pair_remove(&pair, "one", "after-kill");
+	call_end(&pair, &call);
+	call_check(&call, TTRPC_OK, "");
+	call_free(&call);
+	pair_deinit(&pair);
+}
+
 /* An exec whose start failed may be started again; who waited for it was told. */
 TEST(start_that_fails)
 {

@@ -204,8 +204,11 @@ static inline int played_kill(struct runtime_task *task, int signal, bool all)
 	(void)all;
 	if (result != 0)
 		return result < 0 ? result : 0;
-	if (task->pid > 0 && kill(task->pid, signal) == 0)
+	if (task->pid > 0 && kill(task->pid, signal) == 0) {
+		char name[32];
+		UNTIL(!played_file("after", "kill", name));
 		return 0;
+	}
 	return runtime_fail(task, RUNTIME_NOT_FOUND, "process already finished: not found");
 }
 

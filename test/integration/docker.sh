@@ -92,7 +92,7 @@ execs() {
 	docker_up
 	run -d --name execs image sleep 1000 >/dev/null
 	same "whose shim it is" "$(readlink -f "$MOTE_BUILD/containerd-shim-mote-v2")" \
-		"$(readlink "/proc/$(server_pid)/exe")"
+		"$(readlink "/proc/$(server_pid "")/exe")"
 	status_of docker exec execs sh -c "echo out; echo err >&2; exit 8"
 	same "exit code ($(<err))" 8 "$STATUS"
 	same "standard output" out "$(<out)"

@@ -88,7 +88,8 @@ $(addprefix build/test/,task sink pty pattern): build/test/%: build/musl/obj/tes
 # The table of scenarios under every containerd that can be had.
 .PHONY: test-daemons
 test-daemons: all $(TEST_TOOLS)
-	@test/run $(call CHOSEN,$(wildcard test/integration/daemon-*.sh)) | test/integration/summary
+	@test/run $(or $(wildcard test/integration/daemon-$(or $(DAEMON),*).sh), \
+		test/integration/daemon-base.sh) | test/integration/summary
 ifdef DAEMON
 export MOTE_DAEMON := $(DAEMON)
 endif

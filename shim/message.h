@@ -42,7 +42,7 @@ enum verb_type {
 	VERB_CHECKPOINT,
 	VERB_STATS,
 	VERB_END_LOGGER, /* its process is gone and drained: it is to end */
-	VERB_CANCEL,     /* end a create that is under way */
+	VERB_CANCEL,     /* end the work on it that is under way */
 	VERB_PUBLISH,    /* connect to containerd's event service */
 	VERB_CLOSE,      /* unlink the socket: the shim is about to end */
 	VERB_MAX,

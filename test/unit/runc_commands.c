@@ -156,8 +156,8 @@ TEST(checkpoint)
 	ASSERT_EQ(mkdir(fixture_path("disk"), 0700), 0);
 	ASSERT_EQ(symlink("../disk", fixture_path("bundle/work")), 0);
 	ASSERT_EQ(fixture_call(fixture_checkpoint), 0);
-	expect_words("checkpoint --image-path /image --work-path @/work/criu-work --leave-running "
-		     "one");
+	expect_words("checkpoint --image-path /image --work-path @/"
+		     "work/criu-work --leave-running one");
 	ASSERT(!fixture_exists("disk/criu-work") && fixture_exists("disk"));
 	fixture_end();
 }

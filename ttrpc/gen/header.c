@@ -152,7 +152,8 @@ void header_print(struct print *print, struct pool *pool, const struct model_fil
 			      "blocks; it returns 0 if an answer\n"
 			      " * came: then *ret_response is NULL unless the status is OK, and "
 			      "the caller's, to be freed with\n"
-			      " * protobuf_c_message_free_unpacked(). options may be NULL.\n"
+			      " * protobuf_c_message_free_unpacked() unless options lend. "
+			      "options may be NULL.\n"
 			      " */\n"
 			      "#include \"ttrpc/ttrpc.h\"\n\n");
 	print_guards(print, file, true);

@@ -31,8 +31,9 @@ struct monitor_child {
 
 struct monitor_container {
 	enum { CONTAINER_FREE = 0, CONTAINER_CREATING, CONTAINER_LIVE } phase;
-	bool exclusive; /* a worker has it for itself */
-	bool deleting;  /* its delete succeeded: free when that was sent */
+	bool exclusive;  /* a worker has it for itself */
+	bool deleting;   /* its delete succeeded: free when that was sent */
+	unsigned direct; /* of enum runtime_direct */
 	int keep[RUNTIME_KEEP_MAX];
 	struct monitor_child init;
 	char id[ID_SIZE];

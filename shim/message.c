@@ -7,9 +7,12 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
+
+#include "shim/file.h"
 
 #define FDS_MAX ROLE_MAX
 
@@ -131,6 +134,37 @@ void report_deinit(struct report_message *message)
 			close(message->fds[role]);
 		message->fds[role] = -1;
 	}
+}
+
+int report_put_result(struct report_message *message, const void *bytes, size_t size)
+{
+	if (size <= RUNTIME_ERROR_MAX) {
+		memcpy(message->text, bytes, size);
+		message->report.text_size = (uint32_t)size;
+	} else {
+		int fd = memfd_create("result", MFD_CLOEXEC);
+		int result = fd < 0 ? -errno : file_write_all(fd, bytes, size);
+		if (result < 0) {
+			if (fd >= 0)
+				close(fd);
+			return result;
+		}
+		message->fds[ROLE_RESULT] = fd;
+	}
+	message->report.result_size = (uint32_t)size;
+	return 0;
+}
+
+int report_get_result(const struct report_message *message, void *ret_bytes)
+{
+	int fd = message->fds[ROLE_RESULT];
+	size_t size = message->report.result_size;
+	if (fd >= 0)
+		return pread(fd, ret_bytes, size, 0) == (ssize_t)size ? 0 : -EBADMSG;
+	if (size != message->report.text_size)
+		return -EBADMSG;
+	memcpy(ret_bytes, message->text, size);
+	return 0;
 }
 
 int report_send(int fd, const struct report *report, const int *fds, const char *text, int flags)

@@ -67,6 +67,8 @@ enum report_type {
 enum report_flags {
 	REPORT_PRIVATE_PIDS = 1, /* create: the container has a PID namespace of its own */
 	REPORT_LOGGER = 2,       /* exit: it is the process's logger that ended */
+	REPORT_DIRECT_KILL = 4,  /* create, restore: enum runtime_direct, for the monitor */
+	REPORT_DIRECT_PIDS = 8,
 };
 
 /* What each descriptor beside a report is. The first RUNTIME_KEEP_MAX stay with the monitor. */
@@ -81,7 +83,7 @@ enum report_role {
 	ROLE_STDERR_SOURCE,
 	ROLE_STDERR_SINK,
 	ROLE_STDERR_KEEPER,
-	ROLE_RESULT,    /* a memfd with the answer's bytes, or the publisher's socket */
+	ROLE_RESULT,    /* a memfd with the result's bytes, or the publisher's socket */
 	ROLE_CONSOLE,   /* the master of the process's terminal, for its size */
 	ROLE_OOM_EVENT, /* readable when there may have been an OOM kill; see oom.h */
 	ROLE_OOM_FILE,  /* what counts them */
@@ -100,7 +102,8 @@ struct report {
 	uint32_t exited_at_nanos;
 	uint32_t roles; /* bit ROLE_X: that descriptor is beside it, in the order of the roles */
 	uint32_t text_size;
-	uint32_t result_size; /* bytes in the memfd of ROLE_RESULT */
+	uint32_t
+		result_size; /* bytes: of the text, which they are, or in the memfd of ROLE_RESULT */
 	char id[ID_SIZE];
 	char exec_id[ID_SIZE];
 };
@@ -117,6 +120,10 @@ int verb_receive(int fd, struct verb *ret_verb,
 
 void report_init(struct report_message *message);   /* leaves text alone */
 void report_deinit(struct report_message *message); /* closes what fds are left */
+/* Puts a copy of the bytes into a report of success: its text, or a memfd if they are longer. */
+int report_put_result(struct report_message *message, const void *bytes, size_t size);
+/* Copies them; ret_bytes has room for report.result_size. -EBADMSG: there is no such result. */
+int report_get_result(const struct report_message *message, void *ret_bytes);
 /* fds by role, or NULL; they stay the caller's. text has report->text_size bytes. */
 int report_send(int fd, const struct report *report, const int *fds, const char *text, int flags);
 int report_receive(int fd, struct report_message *ret_message, int flags);

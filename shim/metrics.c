@@ -7,21 +7,20 @@
  */
 #include "shim/metrics.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "proto/task.pb-c.h"
-#include "shim/file.h"
+#include "shim/digits.h"
+#include "shim/folder.h"
 #include "shim/metrics_text.h"
 #include "ttrpc/ttrpc.h"
 
-#define TEXT_ROOM 4096  /* bytes of a file; it grows. memory.stat has some 2000 */
-#define ARENA_ROOM 4096 /* bytes of an answer; more come from the heap */
+#define TEXT_ROOM 8192  /* bytes of a file; it grows. memory.stat has some 2000 */
+#define ARENA_ROOM 8192 /* bytes of an answer; more come from the heap */
 #define ENVELOPE 64     /* what the transport puts around a response, and more */
 
 int metrics_folder_open(struct metrics *metrics, enum metrics_controller controller)
@@ -35,14 +34,20 @@ int metrics_folder_open(struct metrics *metrics, enum metrics_controller control
 
 void metrics_close(const struct metrics *metrics, int fd)
 {
-	if (fd >= 0 && !metrics->leave_open)
+	if (fd >= 0 && !(metrics->flags & METRICS_LEAVE_OPEN))
 		close(fd);
 }
 
 static bool text_grow(struct metrics *metrics, size_t done)
 {
 	size_t room = metrics->room * 4;
-	char *grown = room <= METRICS_TEXT_MAX ? realloc(metrics->grown, room) : NULL;
+	if (metrics->flags & METRICS_NO_HEAP)
+		metrics->cut = true;
+	if (metrics->cut || metrics->room == METRICS_TEXT_MAX)
+		return false;
+	if (room > METRICS_TEXT_MAX)
+		room = METRICS_TEXT_MAX;
+	char *grown = realloc(metrics->grown, room);
 	if (!grown)
 		return false;
 	if (!metrics->grown)
@@ -114,15 +119,15 @@ char *metrics_string(struct metrics *metrics, const char *text, size_t length)
 static bool page_size_name(const char *name, char ret_text[static METRICS_PAGE_SIZE_TEXT])
 {
 	static const char prefix[] = "hugepages-";
-	char *end;
+	uint64_t size;
 	if (strncmp(name, prefix, sizeof(prefix) - 1) != 0)
 		return false;
-	unsigned long size = strtoul(name + sizeof(prefix) - 1, &end, 10);
-	if (size == 0 || strcmp(end, "kB") != 0)
+	name += sizeof(prefix) - 1;
+	if (!metrics_digits_take(&name, &size) || size == 0 || strcmp(name, "kB") != 0)
 		return false;
 	const char *unit = size >= 1 << 20 ? "GB" : size >= 1 << 10 ? "MB" : "KB";
 	size >>= size >= 1 << 20 ? 20 : size >= 1 << 10 ? 10 : 0;
-	snprintf(ret_text, METRICS_PAGE_SIZE_TEXT, "%lu%s", size, unit);
+	stpcpy(digits_put(ret_text, size), unit);
 	return true;
 }
 
@@ -130,14 +135,15 @@ size_t metrics_page_sizes(struct metrics *metrics,
 			  char ret_sizes[static METRICS_PAGE_SIZES_MAX][METRICS_PAGE_SIZE_TEXT])
 {
 	size_t n = 0;
-	struct dirent *entry;
+	struct folder folder;
+	const char *name;
+	unsigned char type;
 	int fd = openat(metrics->root, "sys/kernel/mm/hugepages",
 			O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *folder = fd < 0 ? NULL : fdopendir(fd);
-	while (folder && n < METRICS_PAGE_SIZES_MAX && (entry = readdir(folder)))
-		n += page_size_name(entry->d_name, ret_sizes[n]);
-	if (folder)
-		closedir(folder);
+	folder_init(&folder, fd);
+	while (fd >= 0 && n < METRICS_PAGE_SIZES_MAX && folder_next(&folder, &name, &type) > 0)
+		n += page_size_name(name, ret_sizes[n]);
+	metrics_close(metrics, fd);
 	return n;
 }
 
@@ -179,8 +185,8 @@ size_t metrics_rdma_read(struct metrics *metrics, int folder, const char *name,
 	return n;
 }
 
-static int response_write(struct arena *arena, const char *type_url, const void *value, size_t size,
-			  int fd, size_t *ret_size)
+static int response_put(struct arena *arena, const char *type_url, const void *value, size_t size,
+			metrics_put_fn put, void *userdata)
 {
 	Google__Protobuf__Any any = GOOGLE__PROTOBUF__ANY__INIT;
 	Containerd__Task__V2__StatsResponse response = CONTAINERD__TASK__V2__STATS_RESPONSE__INIT;
@@ -194,34 +200,32 @@ static int response_write(struct arena *arena, const char *type_url, const void 
 	if (!bytes)
 		return -EMSGSIZE;
 	protobuf_c_message_pack(&response.base, bytes);
-	int result = file_write_all(fd, bytes, packed);
-	if (result == 0)
-		*ret_size = packed;
-	return result;
+	return put(userdata, bytes, packed);
 }
 
-int metrics_wrap(const char *type_url, const void *value, size_t size, int fd, size_t *ret_size)
+int metrics_wrap(const char *type_url, const void *value, size_t size, metrics_put_fn put,
+		 void *userdata)
 {
 	struct arena arena;
 	arena_init(&arena, NULL, 0, TTRPC_MESSAGE_MAX);
-	int result = response_write(&arena, type_url, value, size, fd, ret_size);
+	int result = response_put(&arena, type_url, value, size, put, userdata);
 	arena_deinit(&arena);
 	return result;
 }
 
-static int answer_write(struct arena *arena, const ProtobufCMessage *message, int fd,
-			size_t *ret_size)
+static int answer_put(struct arena *arena, const ProtobufCMessage *message, metrics_put_fn put,
+		      void *userdata)
 {
 	size_t size = protobuf_c_message_get_packed_size(message);
 	uint8_t *bytes = arena_alloc(arena, size + 1);
 	if (!bytes)
 		return -EMSGSIZE;
 	protobuf_c_message_pack(message, bytes);
-	return response_write(arena, message->descriptor->name, bytes, size, fd, ret_size);
+	return response_put(arena, message->descriptor->name, bytes, size, put, userdata);
 }
 
-int metrics_answer(int root, const struct metrics_paths *paths, uint64_t oom_kills, bool leave_open,
-		   int fd, size_t *ret_size)
+int metrics_answer(int root, const struct metrics_paths *paths, uint64_t oom_kills, unsigned flags,
+		   metrics_put_fn put, void *userdata)
 {
 	_Alignas(max_align_t) uint8_t first[ARENA_ROOM];
 	char text[TEXT_ROOM];
@@ -233,14 +237,16 @@ int metrics_answer(int root, const struct metrics_paths *paths, uint64_t oom_kil
 		.arena = &arena,
 		.text = text,
 		.room = sizeof(text),
-		.leave_open = leave_open,
+		.flags = flags,
 	};
 
-	arena_init(&arena, first, sizeof(first), METRICS_MAX);
+	arena_init(&arena, first, sizeof(first),
+		   flags & METRICS_NO_HEAP ? sizeof(first) : METRICS_MAX);
 	ProtobufCMessage *message = paths->folders[METRICS_UNIFIED] ? metrics_v2_read(&metrics)
 								    : metrics_v1_read(&metrics);
-	int result = !message || arena.exceeded ? -EMSGSIZE
-						: answer_write(&arena, message, fd, ret_size);
+	int result = !message || arena.exceeded || metrics.cut
+			     ? -EMSGSIZE
+			     : answer_put(&arena, message, put, userdata);
 	free(metrics.grown);
 	arena_deinit(&arena);
 	return result;

@@ -2,7 +2,7 @@
 #ifndef SHIM_METRICS_H
 #define SHIM_METRICS_H
 /*
- * In workers: what a container uses, as the answer of Stats, from the files of its cgroups. Each host
+ * What a container uses, as the answer of Stats, from the files of its cgroups. Each host
  * has one kind of answer: io.containerd.cgroups.v2.Metrics where cgroup v2 is mounted alone, else
  * io.containerd.cgroups.v1.Metrics. (A client takes the other kind for nonsense.)
  *
@@ -29,20 +29,33 @@ struct metrics {
 	char *text;          /* of the file that was read last */
 	size_t room;
 	char *grown; /* NULL: text lies in metrics_answer()'s own memory */
-	bool leave_open;
+	unsigned flags;
+	bool cut; /* METRICS_NO_HEAP kept a file from being read */
 };
 
+enum metrics_flags {
+	/*
+	 * For a process that ends when it has passed on the answer, which all wait for: of the time
+	 * that the files take, closing them is a fourth.
+	 */
+	METRICS_LEAVE_OPEN = 1,
+	/* For a process that stays: an answer that does not fit on the stack is -EMSGSIZE. */
+	METRICS_NO_HEAP = 2,
+};
+
+/* Where the answer's bytes go. Returns 0, or what metrics_answer() is to return. */
+typedef int (*metrics_put_fn)(void *userdata, const void *bytes, size_t size);
+
 /*
- * Writes the packed containerd.task.v2.StatsResponse to fd, and its size in bytes to *ret_size. Returns
- * 0 or a negative errno; -EMSGSIZE: it is too large. root: as in metrics_paths.h. leave_open: for a
- * process that ends when it has passed on the answer, which all wait for: of the time that the files
- * take, closing them is a fourth.
+ * Gives put() the packed containerd.task.v2.StatsResponse. Returns what that did, or a negative errno;
+ * -EMSGSIZE: it is too large. root: as in metrics_paths.h.
  */
-int metrics_answer(int root, const struct metrics_paths *paths, uint64_t oom_kills, bool leave_open,
-		   int fd, size_t *ret_size);
+int metrics_answer(int root, const struct metrics_paths *paths, uint64_t oom_kills, unsigned flags,
+		   metrics_put_fn put, void *userdata);
 
 /* The same of metrics that somebody else made: a message of that type, packed. */
-int metrics_wrap(const char *type_url, const void *value, size_t size, int fd, size_t *ret_size);
+int metrics_wrap(const char *type_url, const void *value, size_t size, metrics_put_fn put,
+		 void *userdata);
 
 /* ---- for the readers ---- */
 

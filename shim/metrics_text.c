@@ -58,6 +58,15 @@ bool metrics_number_take(const char **at, uint64_t *ret_number)
 	return true;
 }
 
+bool metrics_digits_take(const char **at, uint64_t *ret_number)
+{
+	const char *end = *at + strspn(*at, "0123456789");
+	if (!digits_parse(*at, end, ret_number))
+		return false;
+	*at = end;
+	return true;
+}
+
 bool metrics_device_take(const char **at, uint64_t *ret_major, uint64_t *ret_minor)
 {
 	const char *word = *at;

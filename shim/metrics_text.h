@@ -2,7 +2,7 @@
 #ifndef SHIM_METRICS_TEXT_H
 #define SHIM_METRICS_TEXT_H
 /*
- * In workers: the numbers in the files of a cgroup. Texts end with a NUL. What is no number, or too
+ * The numbers in the files of a cgroup. Texts end with a NUL. What is no number, or too
  * large for 64 bits, counts as missing and leaves alone what it would have set.
  */
 #include <stdbool.h>
@@ -28,7 +28,10 @@ struct metrics_key {
  */
 bool metrics_number_take(const char **at, uint64_t *ret_number);
 
-/* MAJOR:MINOR. *at is moved alike. */
+/* Digits alone. *at is moved behind them if there are any, and fit. */
+bool metrics_digits_take(const char **at, uint64_t *ret_number);
+
+/* MAJOR:MINOR. *at is moved as by metrics_number_take(). */
 bool metrics_device_take(const char **at, uint64_t *ret_major, uint64_t *ret_minor);
 
 /* Digits with a fraction, as 0.07. */

@@ -144,6 +144,10 @@ static void report_take(struct monitor *monitor, struct monitor_worker *worker)
 	monitor->outgoing = true;
 	if (container && report->code == TTRPC_OK) {
 		keep_take(container, monitor->message.fds + ROLE_KEEP);
+		if (report->flags & REPORT_DIRECT_KILL)
+			container->direct |= RUNTIME_DIRECT_KILL;
+		if (report->flags & REPORT_DIRECT_PIDS)
+			container->direct |= RUNTIME_DIRECT_PIDS;
 		if (verb_names_process(worker->type))
 			processes_take(monitor, worker, container);
 		if (worker->type == VERB_DELETE)

@@ -55,6 +55,16 @@ void pages_forget(void)
 			segment_forget(base, &segments[i]);
 }
 
+#define STACK_ROOM (256u << 10) /* bytes below us that may be in use; the kernel stops at the end */
+
+/* A page that is partly ours stays, and one below it: what the kernel writes for a signal. */
+void __attribute__((noinline)) pages_forget_stack(void)
+{
+	uintptr_t size = (uintptr_t)sysconf(_SC_PAGESIZE);
+	uintptr_t end = ((uintptr_t)__builtin_frame_address(0) & ~(size - 1)) - size;
+	madvise((void *)(end - STACK_ROOM), STACK_ROOM, MADV_DONTNEED);
+}
+
 int pages_protect(void)
 {
 	uintptr_t base, size = (uintptr_t)sysconf(_SC_PAGESIZE);

@@ -9,6 +9,11 @@
 void pages_forget(void);
 
 /*
+ * Gives back the stack below the caller's frame: what functions that have returned left behind.
+ */
+void pages_forget_stack(void);
+
+/*
  * Makes what the linker marked as read-only after start-up (RELRO) just that: musl does it for a
  * dynamic program and for a static-PIE, not for one with a fixed address. Returns 0 or a negative errno.
  */

@@ -7,6 +7,7 @@
  *   launch.c    start's side of monitor.h; the monitor's birth, and the server's
  *   monitor.c   the monitor's loop: what it waits for, in which order it sends
  *   verbs.c     the table of what the server may ask for
+ *   direct.c    those of them that need no worker
  *   children.c  containers, processes, workers, exits
  *   worker.c    what a worker does
  *   server.c    the other process of the pair

@@ -15,7 +15,6 @@
  */
 #include "shim/runc_cgroup.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -25,18 +24,13 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include "shim/cgroup_procs.h"
 #include "shim/file.h"
 #include "shim/runc_options.h"
 
 #define CGROUP_ROOT "/sys/fs/cgroup"
 #define CGROUP2_MAGIC 0x63677270
 #define CGROUP_FILE_MAX 65536 /* bytes of /proc/PID/cgroup; more: as if there were nothing in it */
-#define CGROUP_DEPTH_MAX 64   /* below the container's own; deeper: the runtime is asked */
-
-struct listing {
-	pid_t *pids;
-	size_t n, max;
-};
 
 static bool is_unified(void)
 {
@@ -121,7 +115,7 @@ static bool has_pid(const char *folder, pid_t pid)
 	pid_t pids[256];
 	size_t n = 0;
 
-	if (runc_cgroup_pids(folder, pids, sizeof(pids) / sizeof(pids[0]), &n) < 0)
+	if (cgroup_procs(folder, pids, sizeof(pids) / sizeof(pids[0]), &n) < 0)
 		return false;
 	for (size_t i = 0; i < n; i++)
 		if (pids[i] == pid)
@@ -143,93 +137,6 @@ const char *runc_cgroup_folder(const struct runtime_task *task)
 
 	return folder && strncmp(folder, CGROUP_ROOT "/", strlen(CGROUP_ROOT "/")) == 0 ? folder
 											: NULL;
-}
-
-/* ENODEV: it was removed while it was open. EOPNOTSUPP: one of threads, listed where their process is. */
-static bool is_gone(int error)
-{
-	return error == ENOENT || error == ENODEV || error == EOPNOTSUPP;
-}
-
-/* 0 stands for a process that can't be seen from our PID namespace. */
-static void list_text(char *text, struct listing *listing)
-{
-	char *rest = text, *line;
-
-	while ((line = strsep(&rest, "\n"))) {
-		long pid = strtol(line, NULL, 10);
-
-		if (pid > 0 && listing->n < listing->max)
-			listing->pids[listing->n++] = (pid_t)pid;
-	}
-}
-
-/* What comes behind the last end of a line is put before the next piece. */
-static int list_procs(int folder, struct listing *listing)
-{
-	char text[4096];
-	size_t kept = 0;
-	ssize_t n;
-	int fd = openat(folder, "cgroup.procs", O_RDONLY | O_CLOEXEC), r = 0;
-
-	if (fd < 0)
-		return is_gone(errno) ? 0 : -errno;
-	while ((n = read(fd, text + kept, sizeof(text) - 1 - kept)) > 0) {
-		size_t size = kept + (size_t)n;
-		char *end = memrchr(text, '\n', size);
-
-		text[size] = '\0';
-		if (!end)
-			break;
-		*end++ = '\0';
-		list_text(text, listing);
-		kept = (size_t)(text + size - end);
-		memmove(text, end, kept);
-	}
-	if (n != 0)
-		r = n < 0 && is_gone(errno) ? 0 : n < 0 ? -errno : -EBADMSG;
-	close(fd);
-	return r;
-}
-
-/* Takes fd. */
-static int list_folder(int fd, unsigned depth, struct listing *listing)
-{
-	int r = depth > CGROUP_DEPTH_MAX ? -ELOOP : list_procs(fd, listing);
-	DIR *folder = r < 0 ? NULL : fdopendir(fd);
-	struct dirent *entry;
-
-	if (!folder) {
-		r = r < 0 ? r : -errno;
-		close(fd);
-		return r;
-	}
-	while (r == 0 && (entry = readdir(folder))) {
-		if (entry->d_type != DT_DIR || entry->d_name[0] == '.')
-			continue;
-		fd = openat(dirfd(folder), entry->d_name,
-			    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-		if (fd >= 0)
-			r = list_folder(fd, depth + 1, listing);
-		else if (!is_gone(errno))
-			r = -errno;
-	}
-	closedir(folder);
-	return r;
-}
-
-int runc_cgroup_pids(const char *folder, pid_t *pids, size_t max, size_t *ret_n)
-{
-	struct listing listing = {.pids = pids, .max = max};
-	int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC), r = 0;
-
-	if (fd >= 0)
-		r = list_folder(fd, 0, &listing);
-	else if (!is_gone(errno))
-		r = -errno;
-	if (r == 0)
-		*ret_n = listing.n;
-	return r;
 }
 
 static int write_file(const char *path, const char *text)

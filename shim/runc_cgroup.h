@@ -21,12 +21,6 @@ void runc_cgroup_keep(struct runtime_task *task, pid_t init);
 /* The folder of what was kept; NULL: only the runtime knows. */
 const char *runc_cgroup_folder(const struct runtime_task *task);
 
-/*
- * The pids in the folder and all below it, at most max; none if it is gone. A negative errno: only
- * the runtime can tell.
- */
-int runc_cgroup_pids(const char *folder, pid_t *pids, size_t max, size_t *ret_n);
-
 /* Kills all of them at once. A negative errno: it did not, as without cgroup v2 or before 5.14. */
 int runc_cgroup_kill(const char *folder);
 

@@ -228,6 +228,8 @@ int runc_restore(struct runtime_task *task, pid_t *ret_pid)
 	r = runc_driver_make(&driver, driver.pid_file, "OCI runtime restore failed", &pid);
 	if (r != 0)
 		return restore_failed(task, r);
+	if (runc_driver_is_known(&driver))
+		task->direct = RUNTIME_DIRECT_KILL;
 	*ret_pid = pid;
 	return 0;
 }

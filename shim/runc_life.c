@@ -60,6 +60,9 @@ int runc_create(struct runtime_task *task, pid_t *ret_pid)
 	if (r != 0)
 		return r;
 	runc_cgroup_keep(task, pid);
+	if (runc_driver_is_known(&driver))
+		task->direct =
+			RUNTIME_DIRECT_KILL | (runc_cgroup_folder(task) ? RUNTIME_DIRECT_PIDS : 0);
 	*ret_pid = pid;
 	return 0;
 }

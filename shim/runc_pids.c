@@ -5,6 +5,7 @@
 #include <jansson.h>
 #include <limits.h>
 
+#include "shim/cgroup_procs.h"
 #include "shim/runc.h"
 #include "shim/runc_cgroup.h"
 #include "shim/runc_driver.h"
@@ -65,8 +66,7 @@ int runc_pids(struct runtime_task *task, pid_t *pids, size_t max, size_t *ret_n)
 
 	if (r != 0)
 		return r;
-	if (folder && runc_driver_is_known(&driver) &&
-	    runc_cgroup_pids(folder, pids, max, ret_n) == 0)
+	if (folder && runc_driver_is_known(&driver) && cgroup_procs(folder, pids, max, ret_n) == 0)
 		return 0;
 	return ask(&driver, pids, max, ret_n);
 }

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Reading and writing the two files of state.h. The monitor calls the writer for each report and each
- * exit, so it keeps to the stack and a few system calls, and is spared the pages of code and stack
- * that printf needs.
+ * exit, so it keeps to the stack and a few system calls.
  */
 #include "shim/state.h"
 
@@ -15,27 +14,18 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "shim/digits.h"
+
 #define STATE_LINE_MAX (ID_SIZE + 96)
 #define STATE_BUFFER (8 * STATE_LINE_MAX)
 #define STATE_SIZE_MAX (STATE_PROCESSES_MAX * STATE_LINE_MAX)
 #define STATE_HEADER "mote-task 1\n"
 
-/* They return where the text ends; there is no NUL. */
+/* Returns where the text ends; there is no NUL. */
 static char *text_put(char *to, const char *text)
 {
 	size_t size = strlen(text);
 	return (char *)memcpy(to, text, size) + size;
-}
-
-static char *number_put(char *to, uint64_t number)
-{
-	char digits[20];
-	size_t n = sizeof(digits);
-	do {
-		digits[--n] = (char)('0' + number % 10);
-		number /= 10;
-	} while (number > 0);
-	return (char *)memcpy(to, digits + n, sizeof(digits) - n) + sizeof(digits) - n;
 }
 
 /* A file that is written under another name and takes its own when it is whole. */
@@ -129,7 +119,7 @@ static size_t process_format(const struct state_process *process, char line[stat
 	};
 	char *end = line;
 	for (size_t i = 0; i < sizeof(numbers) / sizeof(*numbers); i++) {
-		end = number_put(end, numbers[i]);
+		end = digits_put(end, numbers[i]);
 		*end++ = ' ';
 	}
 	if (process->logger)
@@ -273,7 +263,7 @@ int state_read_runtime(const char *bundle, void *bytes, size_t *ret_size)
 static int stat_field(pid_t pid, int wanted, uint64_t *ret_number)
 {
 	char path[32], text[512];
-	*text_put(number_put(text_put(path, "/proc/"), (uint64_t)pid), "/stat") = 0;
+	*text_put(digits_put(text_put(path, "/proc/"), (uint64_t)pid), "/stat") = 0;
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;

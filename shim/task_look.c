@@ -112,25 +112,22 @@ static int reply_pids(struct ttrpc_call *call, const struct container *container
 	return result;
 }
 
-/* Reads what a worker wrote, with more bytes of room behind it; *ret_bytes is the caller's. */
+/* A copy of the report's result, with more bytes of room behind it; *ret_bytes is the caller's. */
 static int result_read(const struct report_message *message, size_t max, size_t more,
 		       void *ret_bytes)
 {
-	int fd = message->fds[ROLE_RESULT];
 	size_t size = message->report.result_size;
-	if (fd < 0)
-		return -EBADMSG;
 	if (size > max)
 		return -E2BIG;
 	void *bytes = malloc(size + more);
 	if (!bytes)
 		return -ENOMEM;
-	if (pread(fd, bytes, size, 0) != (ssize_t)size) {
+	int result = report_get_result(message, bytes);
+	if (result < 0)
 		free(bytes);
-		return -EIO;
-	}
-	*(void **)ret_bytes = bytes;
-	return 0;
+	else
+		*(void **)ret_bytes = bytes;
+	return result;
 }
 
 static int answer_pids(struct operation *operation, const struct report_message *message)

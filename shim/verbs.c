@@ -18,6 +18,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "shim/direct.h"
 #include "shim/failure.h"
 #include "shim/log.h"
 #include "shim/pair.h"
@@ -46,6 +47,9 @@ struct verb_rule {
 	bool exclusive; /* not while another exclusive verb of the container runs */
 	bool hold;      /* the exit of the init waits for the report */
 	int (*act)(struct monitor *monitor, const struct verb *verb); /* NULL: a worker does it */
+	/* NULL, or tried before a worker is forked: see direct.h */
+	bool (*direct)(struct monitor *monitor, const struct verb *verb,
+		       struct monitor_container *container);
 };
 
 static int act_publish(struct monitor *monitor, const struct verb *verb);
@@ -67,12 +71,12 @@ static const struct verb_rule rules[VERB_MAX] = {
 	 * create takes from the server as well.
 	 */
 	[VERB_START] = {.need = NEED_LIVE, .payload = PAYLOAD_MAY, .exclusive = true, .hold = true},
-	/* Reaches only processes of a container that this pair made, through its runtime. */
-	[VERB_KILL] = {.need = NEED_LIVE, .exec = EXEC_MAY},
+	/* Reaches only processes of a container that this pair made. */
+	[VERB_KILL] = {.need = NEED_LIVE, .exec = EXEC_MAY, .direct = direct_kill},
 	/* Undoes a create of this pair. */
 	[VERB_DELETE] = {.need = NEED_LIVE, .exclusive = true},
 	/* Reads which processes a container of this pair has. */
-	[VERB_PIDS] = {.need = NEED_LIVE},
+	[VERB_PIDS] = {.need = NEED_LIVE, .direct = direct_pids},
 	/*
 	 * Runs a process in a container of this pair, as containerd may ask for. The worker parses the
 	 * request and checks its ids against the verb's.
@@ -91,7 +95,7 @@ static const struct verb_rule rules[VERB_MAX] = {
 	/* Has the runtime write an image where the request says, as containerd may ask for. */
 	[VERB_CHECKPOINT] = {.need = NEED_LIVE, .payload = PAYLOAD_MUST, .exclusive = true},
 	/* Reads the cgroup of a container of this pair. */
-	[VERB_STATS] = {.need = NEED_LIVE},
+	[VERB_STATS] = {.need = NEED_LIVE, .direct = direct_stats},
 	/* Ends a program that a create or exec of this pair started to take its output. */
 	[VERB_END_LOGGER] = {.need = NEED_LIVE, .exec = EXEC_MAY},
 	/*
@@ -375,6 +379,8 @@ int verb_handle(struct monitor *monitor, const struct verb *verb, int payload_fd
 		return verb_refuse(monitor, verb->type, wrong);
 	if (rule->act)
 		return rule->act(monitor, verb);
+	if (rule->direct && rule->direct(monitor, verb, container))
+		return 0;
 
 	container->exclusive |= rule->exclusive;
 	container->init.hold |= rule->hold;

@@ -105,13 +105,7 @@ static int work_pids(const struct job *job, struct runtime_task *task,
 	int result = job->config->runtime->pids(task, pids, RUNTIME_PIDS_MAX, &n);
 	if (result != 0)
 		return result;
-	int fd = memfd_create("pids", MFD_CLOEXEC);
-	size_t size = n * sizeof(*pids);
-	if (fd < 0 || write(fd, pids, size) != (ssize_t)size)
-		return -errno;
-	message->fds[ROLE_RESULT] = fd;
-	message->report.result_size = (uint32_t)size;
-	return 0;
+	return report_put_result(message, pids, n * sizeof(*pids));
 }
 
 /*

@@ -62,6 +62,15 @@ static int streams_open(struct creation *creation)
 	return worker_io_open(&creation->io, creation->job, creation->task, creation->message, &io);
 }
 
+/* For the monitor: what it may do by itself from now on. */
+static void report_direct(const struct runtime_task *task, struct report *report)
+{
+	if (task->direct & RUNTIME_DIRECT_KILL)
+		report->flags |= REPORT_DIRECT_KILL;
+	if (task->direct & RUNTIME_DIRECT_PIDS)
+		report->flags |= REPORT_DIRECT_PIDS;
+}
+
 static bool pids_private(void)
 {
 	struct config_json config = CONFIG_JSON_NULL;
@@ -143,6 +152,7 @@ int worker_create(const struct job *job, struct runtime_task *task, struct repor
 	if (task->pid > 0)
 		worker_oom_open(job, task, task->pid, message);
 	message->report.flags = pids_private() ? REPORT_PRIVATE_PIDS : 0;
+	report_direct(task, &message->report);
 	return 0;
 }
 
@@ -182,5 +192,6 @@ int worker_restore(const struct job *job, struct runtime_task *task, struct repo
 	if (result != 0)
 		return restoration_undo(&creation, pidfd, result);
 	worker_oom_open(job, task, pid, message);
+	report_direct(task, &message->report);
 	return 0;
 }

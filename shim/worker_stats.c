@@ -9,7 +9,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include "shim/metrics.h"
@@ -28,8 +27,13 @@ static int paths_get(const struct job *job, int root, char *buffer, struct metri
 	return result == -ENOMEM ? result : -ENOENT;
 }
 
-static int cgroups_answer(const struct job *job, struct runtime_task *task, int fd,
-			  size_t *ret_size)
+static int answer_put(void *userdata, const void *bytes, size_t size)
+{
+	return report_put_result(userdata, bytes, size);
+}
+
+static int cgroups_answer(const struct job *job, struct runtime_task *task,
+			  struct report_message *message)
 {
 	struct metrics_paths paths;
 	char buffer[METRICS_PATHS_SIZE];
@@ -40,34 +44,24 @@ static int cgroups_answer(const struct job *job, struct runtime_task *task, int 
 	if (result == -ENOENT)
 		return runtime_fail(task, RUNTIME_NOT_FOUND, "cgroup does not exist: not found");
 	if (result == 0) {
-		result = metrics_answer(root, &paths, job->verb->oom_kills, true, fd, ret_size);
+		result = metrics_answer(root, &paths, job->verb->oom_kills, METRICS_LEAVE_OPEN,
+					answer_put, message);
 		metrics_paths_deinit(&paths);
 	}
 	return result;
 }
 
-static int runtime_answer(const struct job *job, struct runtime_task *task, int fd,
-			  size_t *ret_size)
+static int runtime_answer(const struct job *job, struct runtime_task *task,
+			  struct report_message *message)
 {
 	struct runtime_any any = {.type_url = ""};
 	int result = job->config->runtime->stats(task, &any);
-	return result == 0 ? metrics_wrap(any.type_url, any.value, any.size, fd, ret_size) : result;
+	return result == 0 ? metrics_wrap(any.type_url, any.value, any.size, answer_put, message)
+			   : result;
 }
 
-/* Descriptors are left open: see metrics_answer(). */
 int worker_stats(const struct job *job, struct runtime_task *task, struct report_message *message)
 {
-	size_t size = 0;
-	int fd = memfd_create("stats", MFD_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	int result = job->config->runtime->stats ? runtime_answer(job, task, fd, &size)
-						 : cgroups_answer(job, task, fd, &size);
-	if (result != 0) {
-		close(fd);
-		return result;
-	}
-	message->fds[ROLE_RESULT] = fd;
-	message->report.result_size = (uint32_t)size;
-	return 0;
+	return job->config->runtime->stats ? runtime_answer(job, task, message)
+					   : cgroups_answer(job, task, message);
 }

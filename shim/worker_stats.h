@@ -4,9 +4,9 @@
 #include "shim/pair.h"
 
 /*
- * VERB_STATS. ROLE_RESULT of the message becomes a memfd of result_size bytes: the packed
- * containerd.task.v2.StatsResponse, which the server passes on as it is. Returns what a function of
- * struct runtime returns. Not found: the container never had a cgroup that we know of.
+ * VERB_STATS. The message's result becomes the packed containerd.task.v2.StatsResponse, which the
+ * server passes on as it is. Returns what a function of struct runtime returns. Not found: the
+ * container never had a cgroup that we know of.
  */
 int worker_stats(const struct job *job, struct runtime_task *task, struct report_message *message);
 

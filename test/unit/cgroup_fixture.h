@@ -91,18 +91,30 @@ static inline ProtobufCMessage *stats_unpack(const uint8_t *bytes, size_t size,
 	return metrics;
 }
 
+/* Where metrics_answer() puts its answer; bytes is to be freed. */
+struct stats_bytes {
+	uint8_t *bytes;
+	size_t size;
+};
+
+static inline int stats_put(void *userdata, const void *bytes, size_t size)
+{
+	struct stats_bytes *stats = userdata;
+	ASSERT(!stats->bytes);
+	stats->bytes = malloc(size + 1);
+	memcpy(stats->bytes, bytes, size);
+	stats->size = size;
+	return 0;
+}
+
 static inline ProtobufCMessage *stats_read(const struct tree *tree,
 					   const struct metrics_paths *paths, uint64_t oom_kills,
 					   const ProtobufCMessageDescriptor *descriptor)
 {
-	size_t size;
-	int fd = memfd_create("stats", MFD_CLOEXEC);
-	ASSERT_EQ(metrics_answer(tree->root, paths, oom_kills, false, fd, &size), 0);
-	uint8_t *bytes = malloc(size + 1);
-	ASSERT_EQ(pread(fd, bytes, size + 1, 0), size);
-	close(fd);
-	ProtobufCMessage *metrics = stats_unpack(bytes, size, descriptor);
-	free(bytes);
+	struct stats_bytes stats = {0};
+	ASSERT_EQ(metrics_answer(tree->root, paths, oom_kills, 0, stats_put, &stats), 0);
+	ProtobufCMessage *metrics = stats_unpack(stats.bytes, stats.size, descriptor);
+	free(stats.bytes);
 	return metrics;
 }
 

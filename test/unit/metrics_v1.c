@@ -196,15 +196,12 @@ TEST(per_cpu_is_packed)
 	static const char list[] = "\x22\x03\x01\x02\x03";
 	struct metrics_paths only = {.folders = {[METRICS_CPUACCT] = "/cg"}};
 	struct tree tree;
-	uint8_t bytes[256];
-	size_t size;
-	int fd = memfd_create("stats", MFD_CLOEXEC);
+	struct stats_bytes stats = {0};
 	tree_init(&tree);
 	tree_write(&tree, "cg/cpuacct.usage_percpu", "1 2 3");
-	ASSERT_EQ(metrics_answer(tree.root, &only, 0, false, fd, &size), 0);
-	ASSERT_EQ(pread(fd, bytes, sizeof(bytes), 0), size);
-	close(fd);
-	ASSERT(memmem(bytes, size, list, sizeof(list) - 1));
+	ASSERT_EQ(metrics_answer(tree.root, &only, 0, 0, stats_put, &stats), 0);
+	ASSERT(memmem(stats.bytes, stats.size, list, sizeof(list) - 1));
+	free(stats.bytes);
 	tree_deinit(&tree);
 }
 
@@ -406,7 +403,7 @@ TEST(many_devices)
 	struct tree tree;
 	const size_t n = 4000;
 	char *text = malloc(n * 32), *end = text;
-	size_t size;
+	struct stats_bytes stats = {0};
 	tree_init(&tree);
 	for (size_t i = 0; i < n; i++)
 		end += sprintf(end, "254:%zu Read %zu\n", i, i);
@@ -427,7 +424,8 @@ TEST(many_devices)
 	free_metrics(metrics);
 	text[METRICS_TEXT_MAX / 2] = 0;
 	tree_write(&tree, "cg/blkio/one/blkio.throttle.io_serviced", text);
-	ASSERT_EQ(metrics_answer(tree.root, &paths, 0, false, -1, &size), -EMSGSIZE);
+	ASSERT_EQ(metrics_answer(tree.root, &paths, 0, 0, stats_put, &stats), -EMSGSIZE);
+	ASSERT(!stats.bytes);
 	free(text);
 	tree_deinit(&tree);
 }

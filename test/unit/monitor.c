@@ -40,8 +40,8 @@ TEST(life_of_a_container)
 
 	fixture_call(&fixture, VERB_START, "plain-1", TTRPC_OK);
 	fixture_call(&fixture, VERB_PIDS, "plain-1", TTRPC_OK);
-	ASSERT_EQ(pread(fixture.message.fds[ROLE_RESULT], &listed, sizeof(listed), 0),
-		  sizeof(listed));
+	ASSERT_EQ(fixture.message.report.result_size, sizeof(listed));
+	ASSERT_EQ(report_get_result(&fixture.message, &listed), 0);
 	ASSERT_EQ(listed, pid);
 
 	/* the signal may take effect before the worker has reported, and after */

@@ -15,6 +15,8 @@
  *     die     the worker dies by SIGKILL       stay    start hangs, all else as plain
  *     wait    exec and pids hang, all else as plain
  *     litter  create leaves LITTER processes behind, which have ended, and hangs
+ *     direct  the monitor may signal its processes and list its pids itself; the runtime, if asked,
+ *             refuses and says that it was, and knows one pid, ASKED
  *
  * When the gate is closed, by the monitor's end, the process exits with 0: so one that was killed
  * is told from one that was left alone.
@@ -60,6 +62,7 @@ struct fixture {
 };
 
 #define LITTER (STRAYS_MAX + 20)
+#define ASKED 4711
 
 /* A condition that comes true by itself, soon; if not, the test's time is up. */
 #define UNTIL(condition)                                                                           \
@@ -160,6 +163,8 @@ static inline int fake_create(struct runtime_task *task, pid_t *ret_pid)
 		for (;;)
 			pause();
 	}
+	if (fake_is(task, "direct"))
+		task->direct = RUNTIME_DIRECT_KILL | RUNTIME_DIRECT_PIDS;
 	task->state_size = (size_t)snprintf((char *)task->state, 64, "made %s", task->id);
 	if (!fake_is(task, "early"))
 		return fake_fork(task, 0, ret_pid);
@@ -187,6 +192,8 @@ static inline int fake_kill(struct runtime_task *task, int signal, bool all)
 	int result = fake_act(task);
 	if (result != 0)
 		return result;
+	if (fake_is(task, "direct"))
+		return runtime_fail(task, RUNTIME_INTERNAL, "the runtime was asked");
 	if (task->pid > 0 && kill(task->pid, signal) == 0)
 		return 0;
 	return runtime_fail(task, RUNTIME_NOT_FOUND, "all %d: not found", all);
@@ -206,7 +213,7 @@ static inline int fake_pids(struct runtime_task *task, pid_t *pids, size_t max, 
 	while (fake_is(task, "wait"))
 		pause();
 	*ret_n = max > 0;
-	pids[0] = task->pid;
+	pids[0] = fake_is(task, "direct") ? ASKED : task->pid;
 	return result;
 }
 
@@ -401,6 +408,15 @@ static inline int fixture_payload(const struct fixture *fixture, const char *id)
 	int fd = payload_seal(bytes, protobuf_c_message_pack(&request.base, bytes));
 	ASSERT(fd >= 0);
 	return fd;
+}
+
+/* name: below the fixture's root. */
+static inline void fixture_file(const struct fixture *fixture, const char *name, const char *text)
+{
+	int fd = open(fixture_path(fixture, name), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	ASSERT(fd >= 0);
+	ASSERT_EQ(write(fd, text, strlen(text)), strlen(text));
+	close(fd);
 }
 
 /* Returns the verb's tag; takes payload, -1: none. */

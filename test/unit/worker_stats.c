@@ -69,9 +69,7 @@ static int stats(struct fixture *fixture, const ProtobufCMessageDescriptor *desc
 		memcpy(shared->error, fixture->task.error, RUNTIME_ERROR_MAX);
 		shared->size = message->report.result_size;
 		if (shared->result == 0)
-			ASSERT_EQ(pread(message->fds[ROLE_RESULT], shared->bytes,
-					sizeof(shared->bytes), 0),
-				  shared->size);
+			ASSERT_EQ(report_get_result(message, shared->bytes), 0);
 		else
 			ASSERT_EQ(message->fds[ROLE_RESULT], -1);
 		_exit(0);

@@ -8,8 +8,8 @@
  *     the shim;
  *   - nothing is read but files that the kernel itself makes, which do not block, at paths that a
  *     worker of our own wrote down;
- *   - all of it fits on the stack. The heap is not used, and the stack's pages are given back after
- *     the answer, so that the monitor stays as small as it was.
+ *   - all of it fits on the stack. The heap is not used, and the pages of the stack and of the code that
+ *     was used are given back after the answer, so that the monitor stays as small as it was.
  *
  * In every other case, and when anything fails, a worker does it and finds the words for the error. The
  * answer goes out at once: no exit has to come before it. A socket that is full is a case for a worker,
@@ -104,6 +104,7 @@ bool direct_pids(struct monitor *monitor, const struct verb *verb,
 	if (!(container->direct & RUNTIME_DIRECT_PIDS))
 		return false;
 	bool answered = pids_answer(monitor, verb, container);
+	pages_forget();
 	pages_forget_stack();
 	return answered;
 }
@@ -138,6 +139,7 @@ bool direct_stats(struct monitor *monitor, const struct verb *verb,
 	if (monitor->config->runtime->stats)
 		return false;
 	bool answered = stats_answer(monitor, verb, container);
+	pages_forget();
 	pages_forget_stack();
 	return answered;
 }

@@ -9,9 +9,9 @@ script=shim/resident.ld
 shims=(build/containerd-shim-mote-v2 build/containerd-shim-skeleton-v2)
 status=0
 
-# Objects of libshim.a that run in short-lived processes only, once in a resident's life, or now and then.
-short_lived=(address bootstrap 'bootstrap.*' cgroup cgroup_procs cgroup_v1.pb-c cgroup_v2.pb-c command config_json
-	console delete dump endpoint failure fifo file flags folder info launch log logger main 'metrics*' mount
+# Objects of libshim.a that run in short-lived processes only, or once in a resident's life.
+short_lived=(address bootstrap 'bootstrap.*' cgroup command config_json
+	console delete dump endpoint failure fifo flags info launch log logger main mount
 	'mount_*' program runc_options.pb-c 'runtime*' sha256 start unmount uri 'worker*')
 
 # check NAME COMPLAINTS
@@ -24,8 +24,10 @@ check() {
 	fi
 }
 
-# The patterns for the members of an archive, as in "*libshim.a:task.*(.text .text.*)".
+# The patterns for the members of an archive, as in "*libshim.a:task.*(.text .text.*)"; those of what is
+# run all the time come first.
 patterns() { sed -n "s/^\t\t\*$1\.a:\([^(]*\)(.*/\1/p" $script | sort -u; }
+resident_patterns() { script=<(sed '/text\.look/,$d' $script) patterns "$1"; }
 
 # matches_any NAME PATTERN...
 matches_any() {
@@ -110,7 +112,7 @@ undefined() {
 reached() {
 	local archive resident name
 	for archive in libshim libttrpc libprotobuf-c; do
-		mapfile -t resident < <(patterns $archive)
+		mapfile -t resident < <(resident_patterns $archive)
 		undefined build/musl/$archive.a "${resident[@]}"
 	done | sort -u | comm -12 - <(functions_of_rest) | while read -r name; do
 		matches_any "$name" "${start[@]}" "${trouble[@]}" "${asked[@]}" ||

@@ -104,8 +104,8 @@ bool direct_pids(struct monitor *monitor, const struct verb *verb,
 	if (!(container->direct & RUNTIME_DIRECT_PIDS))
 		return false;
 	bool answered = pids_answer(monitor, verb, container);
-	pages_forget();
 	pages_forget_stack();
+	pages_forget();
 	return answered;
 }
 
@@ -139,7 +139,7 @@ bool direct_stats(struct monitor *monitor, const struct verb *verb,
 	if (monitor->config->runtime->stats)
 		return false;
 	bool answered = stats_answer(monitor, verb, container);
-	pages_forget();
 	pages_forget_stack();
+	pages_forget();
 	return answered;
 }

@@ -26,8 +26,8 @@ check() {
 
 # The patterns for the members of an archive, as in "*libshim.a:task.*(.text .text.*)"; those of what is
 # run all the time come first.
-patterns() { sed -n "s/^\t\t\*$1\.a:\([^(]*\)(.*/\1/p" $script | sort -u; }
-resident_patterns() { script=<(sed '/text\.look/,$d' $script) patterns "$1"; }
+patterns() { sed -n "s/^\t\t\*$1\.a:\([^(]*\)(.*/\1/p" "$script" | sort -u; }
+resident_patterns() { script=<(sed '/text\.look/,$d' "$script") patterns "$1"; }
 
 # matches_any NAME PATTERN...
 matches_any() {

@@ -2,7 +2,7 @@
 /*
  * flow: how fast a container's output comes out, and what that costs the shim.
  *
- *     flow [-n REPETITIONS] -m WRITE_SIZE -k MIB ... LABEL=SHIM[,bootstrap]...   (options.h)
+ *     flow [-n REPETITIONS] -m WRITE_SIZE -k MIB ... LABEL=SHIM[,bootstrap][,ROLE]...   (options.h)
  *
  * The container is `dd` that writes MIB mebibytes in pieces of WRITE_SIZE bytes; we read the FIFO with
  * splice(2) into /dev/null, which costs next to nothing. The rate counts from the first byte to the
@@ -123,8 +123,13 @@ static int measure(const struct options *options)
 /* Against the newest shim and the release's: for bulk; of small pieces only the rate counts. */
 static void set_goals(const struct options *options)
 {
-	static const double bulk[FIGURES][3] = {[RATE] = {0, 1, 2}, [CPU] = {0, 0.5, 0.25}};
-	static const double pieces[FIGURES][3] = {[RATE] = {0, 1, 1}};
+	static const double bulk[FIGURES][PEER_ROLES] = {
+		[RATE] = {[PEER_NEWEST] = 1, [PEER_RELEASE] = 2},
+		[CPU] = {[PEER_NEWEST] = 0.5, [PEER_RELEASE] = 0.25},
+	};
+	static const double pieces[FIGURES][PEER_ROLES] = {
+		[RATE] = {[PEER_NEWEST] = 1, [PEER_RELEASE] = 1},
+	};
 
 	for (int figure = 0; figure < FIGURES; figure++)
 		memcpy(rows[figure].goals, options->piece >= 4096 ? bulk[figure] : pieces[figure],

@@ -2,9 +2,12 @@
 /*
  * The command line of the programs that drive shims, and what they say to the user.
  *
- *     -n NUMBER  -g MS  -m BYTES  -k MEBIBYTES  -t TEMPLATE  -b  -G GROUP  -N NAMESPACE  -r RUNTIME  -f ROOTFS  -d FOLDER
- *     LABEL=SHIM[,bootstrap]...
+ *     -n NUMBER  -g MS  -m BYTES  -k MEBIBYTES  -t TEMPLATE  -b  -G GROUP  -N NAMESPACE  -r RUNTIME
+ *     -f ROOTFS  -d FOLDER
+ *     LABEL=SHIM[,bootstrap][,newest|,release|,rust]...
  *
+ * The first shim is the one that is judged. bootstrap: it is to be driven as containerd 2.3 does; the
+ * other word says which goals the first one has against it.
  * NAMESPACE is containerd's, and the cgroup below which the containers get theirs. FOLDER must be
  * absolute and short: sockets are made in it, and a socket's path has 107 bytes.
  */
@@ -60,9 +63,28 @@ static char *read_text(const char *path)
 	return NULL;
 }
 
+static bool add_word(struct peer *peer, const char *word)
+{
+	static const char *const roles[PEER_ROLES] = {
+		[PEER_NEWEST] = "newest",
+		[PEER_RELEASE] = "release",
+		[PEER_RUST] = "rust",
+	};
+
+	if (strcmp(word, "bootstrap") == 0)
+		return peer->bootstrap = true;
+	for (int role = PEER_NEWEST; role < PEER_ROLES; role++) {
+		if (strcmp(word, roles[role]) != 0)
+			continue;
+		peer->role = (enum peer_role)role;
+		return true;
+	}
+	return false;
+}
+
 static int add_shim(struct options *options, char *argument)
 {
-	char *path = strchr(argument, '='), *form;
+	char *path = strchr(argument, '='), *word;
 	struct peer *peer;
 
 	if (!path || options->n_shims == OPTIONS_SHIMS_MAX)
@@ -70,10 +92,10 @@ static int add_shim(struct options *options, char *argument)
 				     argument);
 	peer = &options->shims[options->n_shims++];
 	*path++ = '\0';
-	form = strchr(path, ',');
-	if (form)
-		*form++ = '\0';
-	*peer = (struct peer){.label = argument, .path = path, .bootstrap = form != NULL};
+	*peer = (struct peer){.label = argument, .path = strsep(&path, ",")};
+	while ((word = strsep(&path, ",")))
+		if (!add_word(peer, word))
+			return options_error("%s: what is %s?", peer->label, word);
 	return 0;
 }
 
@@ -134,7 +156,7 @@ static int complete(struct options *options)
 		return options_error("%s",
 				     "usage: [-n NUMBER] [-g MS] [-b] [-G GROUP] [-N NAMESPACE] "
 				     "-t TEMPLATE -r RUNTIME -f ROOTFS -d FOLDER "
-				     "LABEL=SHIM[,bootstrap]...");
+				     "LABEL=SHIM[,bootstrap][,newest|,release|,rust]...");
 	if (!options->template)
 		return options_error("template (-t) missing or not readable: %s", strerror(errno));
 	if (format_in_base(options, "c.sock", options->host.grpc) < 0 ||

@@ -17,10 +17,20 @@ struct peer_host {
 	const char *runtime; /* absolute path of runc or crun */
 };
 
+/* What a shim is to the one that is judged: goals are against one of these. */
+enum peer_role {
+	PEER_ANY,     /* no goal */
+	PEER_NEWEST,  /* the newest stock shim that can be had */
+	PEER_RELEASE, /* the release's own stock shim, where there is a newer one */
+	PEER_RUST,
+	PEER_ROLES,
+};
+
 /* A shim program that is measured. */
 struct peer {
 	const char *label;
 	const char *path;
+	enum peer_role role;
 	bool bootstrap; /* speaks the newer form: BootstrapParams on stdin, task API v3 */
 };
 

@@ -1,26 +1,27 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The tables of figures: one line a quantity, one column a shim, then our share of each other's. */
+/*
+ * The tables of figures: one line a quantity, one column a shim; below it our share of each other's,
+ * with whatever goal there is against a shim of its role.
+ */
 #include "test/bench/table.h"
 
 #include <stdio.h>
 
-static void print_heading(const struct options *options)
+static void print_figures(const struct options *options, const struct table_row *row)
 {
-	char heading[64];
+	printf("  %-22s", row->name);
+	for (size_t i = 0; i < options->n_shims; i++) {
+		const struct sample *sample = &row->samples[i];
 
-	printf("  %-22s", "");
-	for (size_t i = 0; i < options->n_shims; i++)
-		printf(" %-23s", options->shims[i].label);
-	for (size_t i = 1; i < options->n_shims; i++) {
-		snprintf(heading, sizeof(heading), "/ %s", options->shims[i].label);
-		printf("  %-17s %-13s", heading, "goal");
+		printf(" %7.2f (%6.2f-%6.2f)", sample_quantile(sample, 0.5),
+		       sample_quantile(sample, 0.1), sample_quantile(sample, 0.9));
 	}
 	printf("\n");
 }
 
-static void print_goal(const struct table_row *row, size_t other, double ratio)
+static void print_goal(const struct table_row *row, enum peer_role role, double ratio)
 {
-	double goal = row->goals[other];
+	double goal = row->goals[role];
 	bool met = row->kind == TABLE_AT_LEAST ? ratio >= goal : ratio <= goal;
 
 	if (goal > 0)
@@ -30,7 +31,7 @@ static void print_goal(const struct table_row *row, size_t other, double ratio)
 		printf(" %-13s", "");
 }
 
-static void print_ratio(const struct table_row *row, size_t other)
+static void print_ratio(const struct table_row *row, const struct peer *peer, size_t other)
 {
 	double above = sample_quantile(&row->samples[0], 0.5);
 	double below = sample_quantile(&row->samples[other], 0.5);
@@ -43,24 +44,38 @@ static void print_ratio(const struct table_row *row, size_t other)
 	printf("  %5.2f (%4.2f-%4.2f)", above / below, sample_quantile(&pairs, 0.1),
 	       sample_quantile(&pairs, 0.9));
 	sample_deinit(&pairs);
-	print_goal(row, other, above / below);
+	print_goal(row, peer->role, above / below);
+}
+
+static void print_ratios(const struct options *options, const struct table_row *row)
+{
+	printf("  %-22s", row->name);
+	for (size_t i = 1; i < options->n_shims; i++)
+		print_ratio(row, &options->shims[i], i);
+	printf("\n");
 }
 
 void table_print(const struct options *options, const struct table_row *rows, size_t n_rows)
 {
-	print_heading(options);
-	for (size_t row = 0; row < n_rows; row++) {
-		printf("  %-22s", rows[row].name);
-		for (size_t i = 0; i < options->n_shims; i++) {
-			const struct sample *sample = &rows[row].samples[i];
+	char heading[64];
 
-			printf(" %7.2f (%6.2f-%6.2f)", sample_quantile(sample, 0.5),
-			       sample_quantile(sample, 0.1), sample_quantile(sample, 0.9));
-		}
-		for (size_t i = 1; i < options->n_shims; i++)
-			print_ratio(&rows[row], i);
-		printf("\n");
+	printf("  %-22s", "");
+	for (size_t i = 0; i < options->n_shims; i++)
+		printf(" %-23s", options->shims[i].label);
+	printf("\n");
+	for (size_t row = 0; row < n_rows; row++)
+		print_figures(options, &rows[row]);
+	if (options->n_shims < 2)
+		return;
+	printf("  %-22s", "ratios");
+	for (size_t i = 1; i < options->n_shims; i++) {
+		snprintf(heading, sizeof(heading), "%s / %s", options->shims[0].label,
+			 options->shims[i].label);
+		printf("  %-17s %-13s", heading, "goal");
 	}
+	printf("\n");
+	for (size_t row = 0; row < n_rows; row++)
+		print_ratios(options, &rows[row]);
 }
 
 void table_deinit(struct table_row *rows, size_t n_rows)

@@ -12,15 +12,18 @@ enum table_goal {
 	TABLE_AT_LEAST, /* of a figure that should be large */
 };
 
-/* A quantity, measured with each shim. The goals are against the second and the third one. */
+/* A quantity, measured with each shim. */
 struct table_row {
 	const char *name;
 	enum table_goal kind;
-	double goals[OPTIONS_SHIMS_MAX]; /* by shim; 0: none */
+	double goals[PEER_ROLES]; /* against a shim of that role; 0: none */
 	struct sample samples[OPTIONS_SHIMS_MAX];
 };
 
-/* Medians with the values at 10 and 90 per cent, ratios of the first to each other one, goals. */
+/*
+ * Medians with the values at 10 and 90 per cent; then the ratios of the first shim to each other one,
+ * with goals.
+ */
 void table_print(const struct options *options, const struct table_row *rows, size_t n_rows);
 void table_deinit(struct table_row *rows, size_t n_rows);
 #endif

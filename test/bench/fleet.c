@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * fleet: many idle containers on one kind of shim, for somebody else to measure.
+ * fleet: many idle containers on each kind of shim, for somebody else to measure.
  *
- *     fleet [-n CONTAINERS] [-G GROUP] ... LABEL=SHIM[,bootstrap]    (the flags of options.h)
+ *     fleet [-n CONTAINERS] [-G GROUP] ... LABEL=SHIM[,bootstrap]...    (the flags of options.h)
  *
  * Starts the containers one after the other, prints "ready" on stdout, and waits until its stdin is at
  * the end; for a line it gets there it has each container run a process, and one with a terminal, and
@@ -22,12 +22,14 @@
 #include "test/bench/peer.h"
 #include "test/bench/sink.h"
 
+/* Those of one shim come one after the other. */
 static int raise_one(struct peer_task *task, const struct options *options, unsigned int number)
 {
+	const struct peer *shim = &options->shims[number / options->repetitions];
 	char id[32];
 
 	snprintf(id, sizeof(id), "fleet-%u", number);
-	if (peer_begin(task, &options->host, &options->shims[0], id, &options->spec) < 0)
+	if (peer_begin(task, &options->host, shim, id, &options->spec) < 0)
 		return -1;
 	if (peer_start_verb(task) < 0 || peer_connect(task) < 0 || peer_create(task) < 0 ||
 	    peer_start(task) < 0) {
@@ -82,16 +84,14 @@ static int serve_input(struct peer_task *tasks, unsigned int n)
 
 static int run(const struct options *options)
 {
-	struct peer_task *tasks;
-	unsigned int up = 0;
+	unsigned int n = options->repetitions * (unsigned int)options->n_shims, up = 0;
+	struct peer_task *tasks = calloc(n, sizeof(*tasks));
 	int result = 0;
 
-	tasks = calloc(options->repetitions, sizeof(*tasks));
 	if (!tasks)
 		return options_error("%s", strerror(ENOMEM));
-	while (up < options->repetitions && result == 0) {
-		options_progress("%s: container %u of %u", options->shims[0].label, up + 1,
-				 options->repetitions);
+	while (up < n && result == 0) {
+		options_progress("container %u of %u", up + 1, n);
 		result = raise_one(&tasks[up], options, up);
 		if (result < 0)
 			options_error("%s", tasks[up].error);

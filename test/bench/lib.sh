@@ -14,6 +14,8 @@
 #   folder      all of this run, private      namespace  containerd's, and the name of its cgroup
 #   rootfs      busybox                       address    containerd's socket
 #   mote_shim, stock_shim    the programs     mote_label, stock_label    their names in tables
+#   newest_shim, rust_shim   those that test/bench/build-peers made; empty where it could not
+#   newest_label, rust_label
 # MOTE_SHIM in the environment is another program to be measured in place of the one in build/.
 
 mote_shim=${MOTE_SHIM:-$PWD/build/containerd-shim-mote-v2}
@@ -21,6 +23,14 @@ tools=$PWD/build/gcc/test/bench
 template=$PWD/test/bench/config.json.in
 daemons=$PWD/build/daemons
 containers=${CONTAINERS:-50}
+
+# Of others; no containerd of the release can drive them.
+newest_version=2.4.2
+newest_shim=$PWD/build/bench/containerd-shim-runc-v2
+newest_label="Go $newest_version"
+rust_version=0.2.0
+rust_shim=$PWD/build/bench/containerd-shim-runc-v2-rs
+rust_label="Rust $rust_version"
 
 say() { printf '\n%s\n' "$*"; }
 
@@ -67,9 +77,9 @@ remove_cgroups() {
 }
 
 remove_sockets() {
-	local id hash
-	while read -r id; do
-		hash=$(printf '%s/%s/%s' "$address" "$namespace" "$id" | sha256sum)
+	local id daemon hash
+	while read -r id daemon; do
+		hash=$(printf '%s/%s/%s' "${daemon:-$address}" "$namespace" "$id" | sha256sum)
 		rm -f "/run/containerd/s/${hash%% *}" "/run/containerd/s/${hash%% *}.lock"
 	done <"$folder/ids"
 }
@@ -151,6 +161,8 @@ set_up() {
 	make_rootfs
 	use_runtime runc
 	ln -s "$mote_shim" "$folder/bin/containerd-shim-mote-v2"
+	[ -x "$newest_shim" ] || newest_shim=
+	[ -x "$rust_shim" ] || rust_shim=
 	stock_shim=$(readlink -f "$(command -v containerd-shim-runc-v2)")
 	mote_label=mote
 	stock_label="Go $("$stock_shim" -v | sed -n 's/^ *Version: *\([0-9.]*\).*/\1/p')"
@@ -266,41 +278,47 @@ life() { drive life "$@"; }
 
 # ---- tables ----
 
-# memory_table OUR-SUMS THEIR-SUMS [OUR-START THEIR-START]: sums of measure(), divided by count (the
-# number of containers). With goals=1 it also says what was to be reached. label: the other shim's
-# name.
+# memory_table LABEL=SUMS...: the sums of measure() of each shim, ours first, divided by count (the
+# number of containers); behind the sums there may be the time of `start`. With goals=1 it also says
+# what was to be reached.
 memory_table() {
-	awk -v ours="$1" -v theirs="$2" -v our_start="${3:-}" -v their_start="${4:-}" \
-		-v n="${count:-$containers}" -v a="$mote_label" -v b="${label:-$stock_label}" \
-		-v goals="${goals:-}" '
+	printf '%s\n' "$@" | awk -F= -v n="${count:-$containers}" -v goals="${goals:-}" '
 		function ratio(x, y) {
 			if (x == 0 || y == 0) return x == y ? "1" : "-"
 			return x < y ? sprintf("1/%.1f", y / x) : sprintf("%.1f", x / y)
 		}
-		function row(name, format, x, y, goal) {
-			printf "  %-38s " format " " format " %9s", name, x, y, ratio(x, y)
+		# first, second: the columns of the sums that a row adds up
+		function row(name, format, first, second, goal,    i, value, ours) {
+			printf "  %-38s", name
+			for (i = 1; i <= NR; i++) {
+				value = sums[i, first] + (second ? sums[i, second] : 0)
+				printf " " format, value
+				if (i == 1) ours = value
+				else printf " %9s", ratio(ours, value)
+			}
 			if (goals && goal != "")
-				printf "  %5s  %s", goal, x <= goal + 0 ? "met" : "missed"
+				printf "  %5s  %s", goal, ours <= goal ? "met" : "missed"
 			printf "\n"
 		}
-		BEGIN {
-			split(ours, o, " "); split(theirs, t, " ")
-			for (i = 1; i <= 11; i++) { o[i] /= n; t[i] /= n }
-			printf "  %-38s %11s %11s %9s%s\n", "", a, b, "ratio",
-				goals ? "   goal" : ""
-			row("processes", "%11.1f", o[1], t[1], "")
-			row("threads", "%11.1f", o[2], t[2], "")
-			row("RSS, kB", "%11.0f", o[3], t[3], 300)
-			row("PSS, kB", "%11.0f", o[4], t[4], 100)
-			row("USS, kB", "%11.0f", o[5], t[5], 64)
-			row("Pss_Anon + private file pages, kB", "%11.0f", o[6] + o[7],
-				t[6] + t[7], 64)
-			row("page tables, kB", "%11.0f", o[8], t[8], "")
-			row("kernel stacks (16 kB a thread), kB", "%11.0f", o[9], t[9], "")
-			row("page tables + kernel stacks, kB", "%11.0f", o[8] + o[9],
-				t[8] + t[9], 100)
-			row("descriptors", "%11.1f", o[11], t[11], "")
-			if (our_start != "")
-				row("`start`, ms (median)", "%11.2f", our_start, their_start, "")
+		{
+			label[NR] = $1
+			fields = split($2, field, " ")
+			for (i = 1; i <= fields; i++) sums[NR, i] = i <= 11 ? field[i] / n : field[i]
+		}
+		END {
+			printf "  %-38s", ""
+			for (i = 1; i <= NR; i++) printf " %11s%s", label[i], (i > 1 ? "     ratio" : "")
+			printf "%s\n", goals ? "   goal" : ""
+			row("processes", "%11.1f", 1)
+			row("threads", "%11.1f", 2)
+			row("RSS, kB", "%11.0f", 3, 0, 300)
+			row("PSS, kB", "%11.0f", 4, 0, 100)
+			row("USS, kB", "%11.0f", 5, 0, 64)
+			row("Pss_Anon + private file pages, kB", "%11.0f", 6, 7, 64)
+			row("page tables, kB", "%11.0f", 8)
+			row("kernel stacks (16 kB a thread), kB", "%11.0f", 9)
+			row("page tables + kernel stacks, kB", "%11.0f", 8, 9, 100)
+			row("descriptors", "%11.1f", 11)
+			if (fields > 11) row("`start`, ms (median)", "%11.2f", 12)
 		}'
 }

@@ -22,14 +22,18 @@
 #include "test/bench/peer.h"
 #include "test/bench/sink.h"
 
-/* Those of one shim come one after the other. */
+/* Those of one shim come one after the other; a group is one shim's, not of several kinds. */
 static int raise_one(struct peer_task *task, const struct options *options, unsigned int number)
 {
-	const struct peer *shim = &options->shims[number / options->repetitions];
-	char id[32];
+	unsigned int kind = number / options->repetitions;
+	struct bundle_spec spec = options->spec;
+	char id[32], group[128];
 
 	snprintf(id, sizeof(id), "fleet-%u", number);
-	if (peer_begin(task, &options->host, shim, id, &options->spec) < 0)
+	snprintf(group, sizeof(group), "%s-%u", spec.group ? spec.group : "", kind);
+	if (spec.group)
+		spec.group = group;
+	if (peer_begin(task, &options->host, &options->shims[kind], id, &spec) < 0)
 		return -1;
 	if (peer_start_verb(task) < 0 || peer_connect(task) < 0 || peer_create(task) < 0 ||
 	    peer_start(task) < 0) {

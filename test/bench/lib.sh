@@ -145,6 +145,16 @@ use_runtime() {
 	ln -sfn "$(PATH=${PATH#"$folder/bin:"} command -v "$1")" "$folder/bin/runc"
 }
 
+# What containerd and the runtimes keep below /run is in memory on any host that boots with systemd;
+# where this runs it may be on a disk, and every file of a container would cost its journal.
+mount_memory() {
+	local name
+	for name in /run "$folder"/{state,fifo,life,others}; do
+		mkdir -p "$name"
+		mount -t tmpfs -o mode=755 tmpfs "$name"
+	done
+}
+
 set_up() {
 	folder=$MOTE_FOLDER
 	namespace=$MOTE_NAMESPACE
@@ -156,7 +166,8 @@ set_up() {
 	# shellcheck source=/dev/null
 	. "$daemons/env.sh"
 	hide_hybrid_cgroup
-	mkdir -p "$folder/bin" "$folder/fifo" "$folder/life"
+	mount_memory
+	mkdir -p "$folder/bin"
 	PATH=$folder/bin:$PATH
 	make_rootfs
 	use_runtime runc
@@ -269,8 +280,7 @@ drive() {
 	local tool=$1 repetitions=$2 runtime_path
 	runtime_path=$(PATH=${PATH#"$folder/bin:"} command -v "$3")
 	shift 3
-	rm -rf "$folder/life"
-	mkdir "$folder/life"
+	find "$folder/life" -mindepth 1 -delete
 	"$tools/$tool" -n "$repetitions" -N "$namespace" -t "$template" -r "$runtime_path" \
 		-f "$rootfs" -d "$folder/life" "$@"
 }

@@ -54,7 +54,6 @@ struct verb {
 	uint32_t signal;
 	uint32_t all;
 	uint32_t oom_kills; /* stats: what the server has counted, for when the cgroup is gone */
-	uint32_t reserved;
 	char id[ID_SIZE];
 	char exec_id[ID_SIZE];
 };

@@ -149,22 +149,6 @@ int state_write_each(const char *bundle, const struct state_process *(*next)(voi
 	return replacement_end(&file);
 }
 
-struct array_position {
-	const struct state_process *next, *end;
-};
-
-static const struct state_process *array_next(void *position)
-{
-	struct array_position *at = position;
-	return at->next < at->end ? at->next++ : NULL;
-}
-
-int state_write(const char *bundle, const struct state_process *processes, size_t n)
-{
-	return state_write_each(bundle, array_next,
-				&(struct array_position){processes, processes + n});
-}
-
 static int process_parse(const char *line, struct state_process *process)
 {
 	uint64_t numbers[6];

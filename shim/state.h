@@ -44,14 +44,13 @@ struct state {
 
 #define STATE_NULL ((struct state){0})
 
-/* bundle is a path. -ENOENT: never written. -EBADMSG: not in a form that we know. */
-int state_write(const char *bundle, const struct state_process *processes, size_t n);
-int state_read(const char *bundle, struct state *ret_state); /* state_deinit() when it returned 0 */
-void state_deinit(struct state *state);
-
-/* The same for processes that do not lie side by side: next() gives one after another, then NULL. */
+/* bundle is a path. next() gives one process after another, then NULL. */
 int state_write_each(const char *bundle, const struct state_process *(*next)(void *position),
 		     void *position);
+
+/* -ENOENT: never written. -EBADMSG: not in a form that we know. */
+int state_read(const char *bundle, struct state *ret_state); /* state_deinit() when it returned 0 */
+void state_deinit(struct state *state);
 
 /* The runtime's own bytes; at most RUNTIME_STATE_MAX. Reading a missing file gives 0 bytes. */
 int state_write_runtime(const char *bundle, const void *bytes, size_t size);

@@ -11,6 +11,7 @@
 #include "shim/endpoint.h"
 #include "shim/state.h"
 #include "test/unit/program.h"
+#include "test/unit/state_array.h"
 
 #define NAME "io.containerd.test.v2"
 #define LINE "shim -namespace ns -id one -address /nowhere.sock delete"
@@ -155,7 +156,7 @@ TEST(recorded_exit)
 
 	prepare(&program, &noting);
 	program_file("one/init.pid", "1");
-	ASSERT_EQ(state_write(program_path("one"), processes, 1), 0);
+	ASSERT_EQ(state_write_array(program_path("one"), processes, 1), 0);
 	ASSERT_EQ(state_write_runtime(program_path("one"), "kept", 4), 0);
 	for (int i = 0; i < 2; i++) {
 		program_run(&program, LINE);
@@ -212,7 +213,7 @@ TEST(recorded_processes_are_killed)
 	for (int i = 0; i < 3; i++)
 		processes[i].pid = sleeper(&processes[i].start_time);
 	processes[2].start_time--;
-	ASSERT_EQ(state_write(program_path("one"), processes, 3), 0);
+	ASSERT_EQ(state_write_array(program_path("one"), processes, 3), 0);
 	program_run(&program, LINE);
 	ASSERT_STR(program.err, "");
 	ASSERT_EQ(answer_of(&program).pid, processes[0].pid);
@@ -310,7 +311,7 @@ TEST(exit_that_only_the_kernel_knows)
 		struct state_process process = {.exec_id = ""};
 		prepare(&program, &noting);
 		pid_t reaper = late_reaper(ends[i].signal, ends[i].status, &process);
-		ASSERT_EQ(state_write(program_path("one"), &process, 1), 0);
+		ASSERT_EQ(state_write_array(program_path("one"), &process, 1), 0);
 		program_run(&program, LINE);
 		ASSERT_STR(program.err, "");
 		ASSERT_EQ(answer_of(&program).pid, process.pid);

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "test/test.h"
+#include "test/unit/state_array.h"
 
 static char folder[] = "/tmp/mote-state.XXXXXX";
 
@@ -57,7 +58,7 @@ TEST(what_is_written_is_read)
 	};
 	folder_make();
 	ASSERT_EQ(state_read(folder, &state), -ENOENT);
-	ASSERT_EQ(state_write(folder, processes, 2), 0);
+	ASSERT_EQ(state_write_array(folder, processes, 2), 0);
 	ASSERT_EQ(state_read(folder, &state), 0);
 	ASSERT_EQ(state.n_processes, 2);
 	ASSERT_EQ(state.processes[0].pid, 12);
@@ -108,7 +109,7 @@ TEST(a_link_is_not_followed)
 	snprintf(path, sizeof(path), "%s/mote.task", folder);
 	ASSERT_EQ(symlink("/etc/passwd", path), 0);
 	ASSERT_EQ(state_read(folder, &state), -ELOOP);
-	ASSERT_EQ(state_write(folder, &(struct state_process){.pid = 1}, 1), 0);
+	ASSERT_EQ(state_write_array(folder, &(struct state_process){.pid = 1}, 1), 0);
 	struct stat file;
 	ASSERT_EQ(lstat(path, &file), 0);
 	ASSERT(S_ISREG(file.st_mode));

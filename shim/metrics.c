@@ -108,6 +108,15 @@ void *metrics_alloc(struct metrics *metrics, size_t size)
 	return memory ? memset(memory, 0, size) : NULL;
 }
 
+void *metrics_list(struct metrics *metrics, size_t n, size_t size)
+{
+	char *messages = metrics_alloc(metrics, n * size);
+	void **list = metrics_alloc(metrics, n * sizeof(*list));
+	for (size_t i = 0; messages && list && i < n; i++)
+		list[i] = messages + i * size;
+	return messages ? list : NULL;
+}
+
 char *metrics_string(struct metrics *metrics, const char *text, size_t length)
 {
 	char *copy = metrics_alloc(metrics, length + 1);
@@ -153,8 +162,9 @@ static uint32_t rdma_narrow(uint64_t number)
 	return number > UINT32_MAX ? UINT32_MAX : (uint32_t)number;
 }
 
-size_t metrics_rdma_read(struct metrics *metrics, int folder, const char *name,
-			 struct metrics_rdma **ret_entries)
+static size_t rdma_list(struct metrics *metrics, int folder, const char *name,
+			const ProtobufCMessageDescriptor *type,
+			struct metrics_rdma_entry ***ret_list)
 {
 	struct pair {
 		uint64_t handles, objects;
@@ -163,26 +173,31 @@ size_t metrics_rdma_read(struct metrics *metrics, int folder, const char *name,
 		METRICS_KEY_AS(struct pair, "hca_handle", handles),
 		METRICS_KEY_AS(struct pair, "hca_object", objects)};
 	const char *at = metrics_file_read(metrics, folder, name);
-	if (!at || !*at)
-		return 0;
-	struct metrics_rdma *entries =
-		metrics_alloc(metrics, metrics_lines_count(at) * sizeof(*entries));
-	size_t n = 0;
-	for (; entries && *at; metrics_line_skip(&at)) {
+	size_t n = at ? metrics_lines_count(at) : 0;
+	struct metrics_rdma_entry **list = n > 0 ? metrics_list(metrics, n, sizeof(**list)) : NULL;
+	for (n = 0; list && *at; metrics_line_skip(&at)) {
 		struct pair pair = {0};
 		size_t length = strcspn(at, " \n");
 		const char *device = at;
 		at += length;
 		if (length == 0 || metrics_pairs_take(&at, keys, 2, &pair) == 0)
 			continue;
-		entries[n++] = (struct metrics_rdma){
-			.device = metrics_string(metrics, device, length),
-			.handles = rdma_narrow(pair.handles),
-			.objects = rdma_narrow(pair.objects),
-		};
+		protobuf_c_message_init(type, list[n]);
+		list[n]->device = metrics_string(metrics, device, length);
+		list[n]->handles = rdma_narrow(pair.handles);
+		list[n]->objects = rdma_narrow(pair.objects);
+		n++;
 	}
-	*ret_entries = entries;
+	*ret_list = list;
 	return n;
+}
+
+void metrics_rdma_read(struct metrics *metrics, int folder, const ProtobufCMessageDescriptor *entry,
+		       void *stat)
+{
+	struct metrics_rdma *rdma = stat;
+	rdma->n_current = rdma_list(metrics, folder, "rdma.current", entry, &rdma->current);
+	rdma->n_limit = rdma_list(metrics, folder, "rdma.max", entry, &rdma->limit);
 }
 
 static int response_put(struct arena *arena, const char *type_url, const void *value, size_t size,

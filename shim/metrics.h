@@ -90,12 +90,32 @@ char *metrics_string(struct metrics *metrics, const char *text, size_t length);
 size_t metrics_page_sizes(struct metrics *metrics,
 			  char ret_sizes[static METRICS_PAGE_SIZES_MAX][METRICS_PAGE_SIZE_TEXT]);
 
-/* A line of rdma.current or rdma.max, which are alike in both kinds; "max" is 2^32 - 1. */
-struct metrics_rdma {
+/* n messages of size bytes each, zeroed, by their addresses. NULL: as with metrics_alloc(). */
+void *metrics_list(struct metrics *metrics, size_t n, size_t size);
+
+/* RdmaEntry and RdmaStat, which are alike in both kinds; "max" is 2^32 - 1. */
+struct metrics_rdma_entry {
+	ProtobufCMessage base;
 	char *device;
 	uint32_t handles, objects;
 };
-size_t metrics_rdma_read(struct metrics *metrics, int folder, const char *name,
-			 struct metrics_rdma **ret_entries);
+struct metrics_rdma {
+	ProtobufCMessage base;
+	size_t n_current;
+	struct metrics_rdma_entry **current;
+	size_t n_limit;
+	struct metrics_rdma_entry **limit;
+};
+#define METRICS_RDMA_CHECK(kind)                                                                   \
+	_Static_assert(sizeof(kind(RdmaStat)) == sizeof(struct metrics_rdma) &&                    \
+			       sizeof(kind(RdmaEntry)) == sizeof(struct metrics_rdma_entry) &&     \
+			       offsetof(kind(RdmaStat), n_limit) ==                                \
+				       offsetof(struct metrics_rdma, n_limit) &&                   \
+			       offsetof(kind(RdmaEntry), hca_objects) ==                           \
+				       offsetof(struct metrics_rdma_entry, objects),               \
+		       "metrics_rdma_read() writes them")
+/* entry: the kind's RdmaEntry. stat: its RdmaStat, whose lists are filled in. */
+void metrics_rdma_read(struct metrics *metrics, int folder, const ProtobufCMessageDescriptor *entry,
+		       void *stat);
 
 #endif

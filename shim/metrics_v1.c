@@ -52,9 +52,8 @@ static void hugetlb_read(struct metrics *metrics, int folder, struct answer *ans
 {
 	char sizes[METRICS_PAGE_SIZES_MAX][METRICS_PAGE_SIZE_TEXT];
 	size_t n = folder < 0 ? 0 : metrics_page_sizes(metrics, sizes);
-	V1(HugetlbStat) *stats = metrics_alloc(metrics, (n + 1) * sizeof(*stats));
-	V1(HugetlbStat) **list = metrics_alloc(metrics, (n + 1) * sizeof(*list));
-	if (!stats || !list)
+	V1(HugetlbStat) **list = metrics_list(metrics, n + 1, sizeof(**list));
+	if (!list)
 		return;
 	for (size_t i = 0; i < n; i++) {
 		V1(HugetlbStat) stat = V1_INIT(HUGETLB_STAT);
@@ -63,8 +62,7 @@ static void hugetlb_read(struct metrics *metrics, int folder, struct answer *ans
 		hugetlb_number(metrics, folder, sizes[i], ".max_usage_in_bytes", &stat.max);
 		hugetlb_number(metrics, folder, sizes[i], ".failcnt", &stat.failcnt);
 		stat.pagesize = metrics_string(metrics, sizes[i], strlen(sizes[i]));
-		stats[i] = stat;
-		list[answer->metrics.n_hugetlb++] = &stats[i];
+		*list[answer->metrics.n_hugetlb++] = stat;
 	}
 	answer->metrics.hugetlb = list;
 }
@@ -218,32 +216,13 @@ static void memory_read(struct metrics *metrics, int folder, struct answer *answ
 	oom_read(metrics, folder, answer);
 }
 
-static size_t rdma_list(struct metrics *metrics, int folder, const char *name,
-			V1(RdmaEntry) * **ret_list)
-{
-	struct metrics_rdma *lines;
-	size_t n = metrics_rdma_read(metrics, folder, name, &lines);
-	V1(RdmaEntry) *entries = metrics_alloc(metrics, (n + 1) * sizeof(*entries));
-	V1(RdmaEntry) **list = metrics_alloc(metrics, (n + 1) * sizeof(*list));
-	if (!entries || !list)
-		return 0;
-	for (size_t i = 0; i < n; i++) {
-		entries[i] = (V1(RdmaEntry))V1_INIT(RDMA_ENTRY);
-		entries[i].device = lines[i].device;
-		entries[i].hca_handles = lines[i].handles;
-		entries[i].hca_objects = lines[i].objects;
-		list[i] = &entries[i];
-	}
-	*ret_list = list;
-	return n;
-}
+METRICS_RDMA_CHECK(V1);
 
 static void rdma_read(struct metrics *metrics, int folder, struct answer *answer)
 {
-	V1(RdmaStat) *rdma = &answer->rdma;
-	rdma->n_current = rdma_list(metrics, folder, "rdma.current", &rdma->current);
-	rdma->n_limit = rdma_list(metrics, folder, "rdma.max", &rdma->limit);
-	answer->metrics.rdma = rdma;
+	metrics_rdma_read(metrics, folder, &io__containerd__cgroups__v1__rdma_entry__descriptor,
+			  &answer->rdma);
+	answer->metrics.rdma = &answer->rdma;
 }
 
 static void blkio_read(struct metrics *metrics, int folder, struct answer *answer)

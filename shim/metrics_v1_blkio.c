@@ -66,15 +66,12 @@ static void entries_read(struct metrics *metrics, int folder, const char *file,
 	if (!at || !*at)
 		return;
 	size_t lines = metrics_lines_count(at);
-	V1(BlkIOEntry) *memory = metrics_alloc(metrics, lines * sizeof(*memory));
-	entries->list = metrics_alloc(metrics, lines * sizeof(*entries->list));
-	for (; memory && entries->list && *at; metrics_line_skip(&at)) {
+	entries->list = metrics_list(metrics, lines, sizeof(**entries->list));
+	for (; entries->list && *at; metrics_line_skip(&at)) {
 		V1(BlkIOEntry) entry = V1_INIT(BLK_IOENTRY);
 		if (!line_take(metrics, &at, &entry))
 			continue;
-		memory[entries->n] = entry;
-		entries->list[entries->n] = &memory[entries->n];
-		entries->n++;
+		*entries->list[entries->n++] = entry;
 	}
 }
 

@@ -193,32 +193,13 @@ static void events_read(struct metrics *metrics, int folder, struct answer *answ
 		answer->metrics.memory_events = events;
 }
 
-static size_t rdma_list(struct metrics *metrics, int folder, const char *name,
-			V2(RdmaEntry) * **ret_list)
-{
-	struct metrics_rdma *lines;
-	size_t n = metrics_rdma_read(metrics, folder, name, &lines);
-	V2(RdmaEntry) *entries = metrics_alloc(metrics, (n + 1) * sizeof(*entries));
-	V2(RdmaEntry) **list = metrics_alloc(metrics, (n + 1) * sizeof(*list));
-	if (!entries || !list)
-		return 0;
-	for (size_t i = 0; i < n; i++) {
-		entries[i] = (V2(RdmaEntry))V2_INIT(RDMA_ENTRY);
-		entries[i].device = lines[i].device;
-		entries[i].hca_handles = lines[i].handles;
-		entries[i].hca_objects = lines[i].objects;
-		list[i] = &entries[i];
-	}
-	*ret_list = list;
-	return n;
-}
+METRICS_RDMA_CHECK(V2);
 
 static void rdma_read(struct metrics *metrics, int folder, struct answer *answer)
 {
-	V2(RdmaStat) *rdma = &answer->rdma;
-	rdma->n_current = rdma_list(metrics, folder, "rdma.current", &rdma->current);
-	rdma->n_limit = rdma_list(metrics, folder, "rdma.max", &rdma->limit);
-	answer->metrics.rdma = rdma;
+	metrics_rdma_read(metrics, folder, &io__containerd__cgroups__v2__rdma_entry__descriptor,
+			  &answer->rdma);
+	answer->metrics.rdma = &answer->rdma;
 }
 
 /*
@@ -248,15 +229,12 @@ static void io_read(struct metrics *metrics, int folder, struct answer *answer)
 	V2(IOStat) *io = &answer->io;
 	const char *at = metrics_file_read(metrics, folder, "io.stat");
 	size_t lines = at ? metrics_lines_count(at) : 0;
-	V2(IOEntry) *entries = metrics_alloc(metrics, (lines + 1) * sizeof(*entries));
-	io->usage = metrics_alloc(metrics, (lines + 1) * sizeof(*io->usage));
-	for (; at && entries && io->usage && *at; metrics_line_skip(&at)) {
+	io->usage = metrics_list(metrics, lines + 1, sizeof(**io->usage));
+	for (; at && io->usage && *at; metrics_line_skip(&at)) {
 		V2(IOEntry) entry = V2_INIT(IOENTRY);
 		if (!io_line_take(&at, &entry))
 			continue;
-		entries[io->n_usage] = entry;
-		io->usage[io->n_usage] = &entries[io->n_usage];
-		io->n_usage++;
+		*io->usage[io->n_usage++] = entry;
 	}
 	io->psi = pressure_read(metrics, folder, "io.pressure");
 	answer->metrics.io = io;
@@ -267,14 +245,13 @@ static void hugetlb_read(struct metrics *metrics, int folder, struct answer *ans
 {
 	char sizes[METRICS_PAGE_SIZES_MAX][METRICS_PAGE_SIZE_TEXT], name[64], *end;
 	size_t n = metrics_page_sizes(metrics, sizes);
-	V2(HugeTlbStat) *stats = metrics_alloc(metrics, (n + 1) * sizeof(*stats));
-	V2(HugeTlbStat) **list = metrics_alloc(metrics, (n + 1) * sizeof(*list));
-	if (!stats || !list)
+	V2(HugeTlbStat) **list = metrics_list(metrics, n + 1, sizeof(**list));
+	if (!list)
 		return;
 	for (size_t i = 0; i < n; i++) {
 		static const struct metrics_key keys[] = {
 			METRICS_KEY_AS(V2(HugeTlbStat), "max", failcnt)};
-		V2(HugeTlbStat) *stat = list[i] = &stats[i];
+		V2(HugeTlbStat) *stat = list[i];
 		*stat = (V2(HugeTlbStat))V2_INIT(HUGE_TLB_STAT);
 		stat->pagesize = metrics_string(metrics, sizes[i], strlen(sizes[i]));
 		end = stpcpy(stpcpy(name, "hugetlb."), sizes[i]);

@@ -9,9 +9,15 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
-static int payload_unpack(const struct job *job, const ProtobufCMessageDescriptor *descriptor,
+#include "ttrpc/ttrpc.h"
+#include "ttrpc/view.h"
+
+/* The limit is the server's own, and it counts in the same way: what it took is not refused here. */
+static int payload_unpack(const struct job *job, struct runtime_task *task,
+			  const ProtobufCMessageDescriptor *descriptor,
 			  ProtobufCMessage **ret_message)
 {
+	struct arena arena; /* its memory lives as long as the worker */
 	struct stat file;
 	void *bytes = NULL;
 
@@ -24,8 +30,12 @@ static int payload_unpack(const struct job *job, const ProtobufCMessageDescripto
 			     0);
 	if (bytes == MAP_FAILED)
 		return -errno;
-	ProtobufCMessage *message =
-		protobuf_c_message_unpack(descriptor, NULL, (size_t)file.st_size, bytes);
+	arena_init(&arena, NULL, 0, TTRPC_DECODED_MAX);
+	ProtobufCMessage *message = view_unpack(&arena, descriptor, bytes, (size_t)file.st_size);
+	if (!message && arena.exceeded)
+		return runtime_fail(task, RUNTIME_RESOURCE_EXHAUSTED,
+				    "decoded message is above the limit of %zu bytes, or too deep",
+				    arena.limit);
 	if (!message)
 		return -EBADMSG;
 	*ret_message = message;
@@ -78,8 +88,8 @@ int worker_payload_create(const struct job *job, struct runtime_task *task,
 			  Containerd__Task__V2__CreateTaskRequest **ret_request)
 {
 	ProtobufCMessage *message;
-	int result = payload_unpack(job, &containerd__task__v2__create_task_request__descriptor,
-				    &message);
+	int result = payload_unpack(
+		job, task, &containerd__task__v2__create_task_request__descriptor, &message);
 	if (result < 0)
 		return result;
 	Containerd__Task__V2__CreateTaskRequest *request = (void *)message;
@@ -100,8 +110,8 @@ int worker_payload_exec(const struct job *job, struct runtime_task *task,
 			Containerd__Task__V2__ExecProcessRequest **ret_request)
 {
 	ProtobufCMessage *message;
-	int result = payload_unpack(job, &containerd__task__v2__exec_process_request__descriptor,
-				    &message);
+	int result = payload_unpack(
+		job, task, &containerd__task__v2__exec_process_request__descriptor, &message);
 	if (result < 0)
 		return result;
 	Containerd__Task__V2__ExecProcessRequest *request = (void *)message;
@@ -117,8 +127,8 @@ int worker_payload_exec(const struct job *job, struct runtime_task *task,
 int worker_payload_update(const struct job *job, struct runtime_task *task)
 {
 	ProtobufCMessage *message;
-	int result = payload_unpack(job, &containerd__task__v2__update_task_request__descriptor,
-				    &message);
+	int result = payload_unpack(
+		job, task, &containerd__task__v2__update_task_request__descriptor, &message);
 	if (result < 0)
 		return result;
 	const Containerd__Task__V2__UpdateTaskRequest *request = (void *)message;
@@ -130,8 +140,8 @@ int worker_payload_update(const struct job *job, struct runtime_task *task)
 int worker_payload_checkpoint(const struct job *job, struct runtime_task *task)
 {
 	ProtobufCMessage *message;
-	int result = payload_unpack(job, &containerd__task__v2__checkpoint_task_request__descriptor,
-				    &message);
+	int result = payload_unpack(
+		job, task, &containerd__task__v2__checkpoint_task_request__descriptor, &message);
 	if (result < 0)
 		return result;
 	const Containerd__Task__V2__CheckpointTaskRequest *request = (void *)message;

@@ -290,6 +290,29 @@ TEST(exec_that_fails_is_undone)
 	worker_deinit(&fixture);
 }
 
+/* Two bytes each on the wire, and some forty times that in memory. */
+TEST(create_that_grows_when_it_is_decoded)
+{
+	enum { MOUNTS = 2 << 20 };
+	struct worker_fixture fixture;
+	create_request request;
+	Containerd__Types__Mount mount = CONTAINERD__TYPES__MOUNT__INIT;
+	Containerd__Types__Mount **mounts = calloc(MOUNTS, sizeof(*mounts));
+	worker_init(&fixture);
+	fixture.runtime = (struct runtime){.create = remembering, .remove = removing};
+	for (size_t i = 0; i < MOUNTS; i++)
+		mounts[i] = &mount;
+	create_init(&request, &fixture);
+	request.rootfs = mounts;
+	request.n_rootfs = MOUNTS - 64; /* what the server takes off the wire */
+	ASSERT_EQ(worker_do(&fixture, VERB_CREATE, "", &request.base), TTRPC_RESOURCE_EXHAUSTED);
+	ASSERT_STR(fixture.text,
+		   "decoded message is above the limit of 8388608 bytes, or too deep");
+	ASSERT_EQ(worker_seen->called, 0);
+	free(mounts);
+	worker_deinit(&fixture);
+}
+
 /* ---- checkpoints ---- */
 
 TEST(checkpoint_and_restore)

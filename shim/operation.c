@@ -193,8 +193,18 @@ static bool begin(struct operation *operation)
 	ttrpc_timer_clear(&operation->timer);
 	if (kind->exclusive)
 		operation->process->exclusive = operation;
-	if (!kind->prepare || kind->prepare(operation))
+	switch (kind->prepare ? kind->prepare(operation) : OPERATION_FLY) {
+	case OPERATION_FLY:
 		operation_fly(operation);
+		break;
+	case OPERATION_WAIT:
+		break;
+	case OPERATION_REFUSE:
+		if (kind->exclusive)
+			operation->process->exclusive = NULL;
+		operation_free(operation);
+		return false;
+	}
 	return true;
 }
 

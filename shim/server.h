@@ -113,17 +113,20 @@ struct container {
 	char id[]; /* then the bundle and the paths */
 };
 
+/* What becomes of an operation that begins. */
+enum operation_step {
+	OPERATION_FLY,  /* it goes to the monitor */
+	OPERATION_WAIT, /* not now: operation_fly() may follow, or the operation is gone already */
+	OPERATION_REFUSE, /* it has been answered, and is to be freed */
+};
+
 /* What all operations of one verb have in common. */
 struct operation_kind {
 	enum verb_type verb;          /* 0: the server does it by itself */
 	enum process_request request; /* asked of the process's state when it begins */
 	bool exclusive;               /* of its process: in the order of the calls */
 	bool immediate; /* the monitor does it by itself: it takes no worker's place */
-	/*
-	 * NULL, or called when it begins. False: it does not go to the monitor now; operation_fly()
-	 * may follow, or the operation is gone already.
-	 */
-	bool (*prepare)(struct operation *operation);
+	enum operation_step (*prepare)(struct operation *operation); /* NULL: fly */
 	/*
 	 * The monitor answered, and the process is still there. Answers the call and frees the
 	 * operation, now or later.

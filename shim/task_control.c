@@ -66,10 +66,10 @@ int task_kill(struct ttrpc_call *call, const Containerd__Task__V2__KillRequest *
 }
 
 /* State shows it while the runtime is about it. */
-static bool pause_prepare(struct operation *operation)
+static enum operation_step pause_prepare(struct operation *operation)
 {
 	operation->process->state = PROCESS_PAUSING;
-	return true;
+	return OPERATION_FLY;
 }
 
 static void pause_done(struct operation *operation, struct report_message *message)

@@ -175,12 +175,12 @@ static void logger_over(struct operation *operation)
 	operation_fly(operation);
 }
 
-static bool init_prepare(struct operation *operation)
+static enum operation_step init_prepare(struct operation *operation)
 {
 	if (!operation->process->logger)
-		return true;
+		return OPERATION_FLY;
 	drain(operation, logger_over);
-	return false;
+	return OPERATION_WAIT;
 }
 
 static void init_deleted(struct operation *operation, struct report_message *message)
@@ -193,10 +193,10 @@ static void init_deleted(struct operation *operation, struct report_message *mes
 	operation_free(operation);
 }
 
-static bool exec_prepare(struct operation *operation)
+static enum operation_step exec_prepare(struct operation *operation)
 {
 	drain(operation, forget_exec);
-	return false;
+	return OPERATION_WAIT;
 }
 
 static const struct operation_kind delete_init = {.verb = VERB_DELETE,

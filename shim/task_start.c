@@ -80,13 +80,13 @@ static void start_done(struct operation *operation, struct report_message *messa
 }
 
 /* An exec that begins when its init has ended would be in nobody's container. */
-static bool exec_prepare(struct operation *operation)
+static enum operation_step exec_prepare(struct operation *operation)
 {
 	struct process *process = operation->process;
 	const struct process *init = &process->container->init;
 	if (init->state != PROCESS_STOPPED && !init->exiting) {
 		process->starting = true;
-		return true;
+		return OPERATION_FLY;
 	}
 	if (operation->call)
 		ttrpc_fail(operation->call, TTRPC_FAILED_PRECONDITION,
@@ -94,9 +94,7 @@ static bool exec_prepare(struct operation *operation)
 			   process->container->id);
 	operation->call = NULL;
 	process_answer_waiters(process);
-	operation_release(operation);
-	operation_free(operation);
-	return false;
+	return OPERATION_REFUSE;
 }
 
 static int start_payload(struct ttrpc_call *call, struct process *process,

@@ -4,6 +4,8 @@
  * runtime is the played one, with an exec that is `exec` in its file names; its program is the word
  * that its request carries.
  */
+#include <sys/resource.h>
+
 #include "test/unit/pair_events.h"
 
 #define GONE(id) TTRPC_NOT_FOUND, "process does not exist " id ": not found"
@@ -183,6 +185,43 @@ TEST(deletes_that_wait_for_a_start_that_fails)
 	for (int i = 0; i < 3; i++)
 		call_free(&calls[i]);
 	call_ok(&pair, "State", "one");
+	pair_deinit(&pair);
+}
+
+/* However many there are: the server's stack does not grow with them. */
+TEST(starts_that_wait_for_a_start_when_the_init_ends)
+{
+	enum { N = 4000 };
+	static struct call calls[N];
+	struct pair pair = {0};
+	struct rlimit stack, small;
+
+	ASSERT_EQ(getrlimit(RLIMIT_STACK, &stack), 0);
+	small = stack;
+	small.rlim_cur = 192 << 10;
+	ASSERT_EQ(setrlimit(RLIMIT_STACK, &small), 0);
+	exec_pair_init(&pair, false);
+	ASSERT_EQ(setrlimit(RLIMIT_STACK, &stack), 0);
+	exec_add(&pair, "e1", "x");
+	pair_put(&pair, "one", "hold-exec", "");
+	for (int i = 0; i < N; i++)
+		exec_begin(&pair, &calls[i], "Start", "e1");
+	UNTIL(pair_exists(&pair, "one", "in-exec"));
+	uint32_t pid = pair_number(&pair, "State", "one", "pid");
+	ASSERT_EQ(kill((pid_t)pid, SIGKILL), 0);
+	UNTIL(pair_exists(&pair, "one", "in-kill")); /* the server has heard of it */
+	pair_put(&pair, "one", "fail-exec", "too late");
+	pair_remove(&pair, "one", "hold-exec");
+	for (int i = 0; i < N; i++) {
+		call_end(&pair, &calls[i]);
+		if (i == 0)
+			call_check(&calls[i], TTRPC_UNKNOWN, "too late");
+		else
+			call_check(&calls[i], TTRPC_FAILED_PRECONDITION,
+				   "container one init process is not running: failed "
+				   "precondition");
+	}
+	call_ok(&pair, "Wait", "one");
 	pair_deinit(&pair);
 }
 

@@ -26,6 +26,7 @@
 
 #define SECOND UINT64_C(1000000000)
 #define START_PATIENCE (5 * SECOND) /* for the start of an exec when its init has ended */
+#define START_AGAIN SECOND          /* until the next try to end it */
 
 #define container_of(pointer, type, member)                                                        \
 	((type *)(void *)((char *)(pointer)-offsetof(type, member)))
@@ -357,12 +358,40 @@ static void ordered_done(struct operation *operation, struct report_message *mes
 	operation_free(operation);
 }
 
+/*
+ * Until it helps: there may be no memory for a cancel, and a worker that does not end when it is asked
+ * to is killed the second time.
+ */
 static void patience_over(struct ttrpc_timer *timer)
 {
 	struct container *container = container_of(timer, struct container, patience);
-	for (struct process *exec = container->execs; exec; exec = exec->next)
+	bool starting = false;
+	for (struct process *exec = container->execs; exec; exec = exec->next) {
 		if (exec->starting)
 			operation_cancel(exec);
+		starting |= exec->starting;
+	}
+	if (starting)
+		ttrpc_timer_set(&container->server->loop, timer, ttrpc_now() + START_AGAIN,
+				patience_over);
+}
+
+/* The monitor has not had them yet: they would begin in nobody's container, and hang unseen. */
+static void pending_starts_refuse(struct container *container)
+{
+	char text[ID_SIZE + 64], *end = stpcpy(text, "container ");
+	struct report_message message = {.text = text};
+	end = stpcpy(stpcpy(end, container->id),
+		     " init process is not running: failed precondition");
+	report_init(&message);
+	message.report.code = TTRPC_FAILED_PRECONDITION;
+	message.report.text_size = (uint32_t)(end - text);
+	for (struct process *exec = container->execs, *next; exec; exec = next) {
+		struct operation *start = exec->starting ? exec->exclusive : NULL;
+		next = exec->next; /* this one may be deleted in what follows */
+		if (start && operation_withdraw(start))
+			start->kind->done(start, &message);
+	}
 }
 
 /* Where the runtime will not, each of them is killed. */
@@ -409,6 +438,7 @@ static void init_exited(struct process *init)
 {
 	struct container *container = init->container;
 	init->exiting = true;
+	pending_starts_refuse(container);
 	rest_kill(container, init->state == PROCESS_PAUSED || init->state == PROCESS_PAUSING);
 	if (execs_run(container))
 		ttrpc_timer_set(&container->server->loop, &container->patience,

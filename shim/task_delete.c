@@ -217,13 +217,17 @@ void task_delete_unasked(struct container *container)
 	operation_submit(operation);
 }
 
-/* What it waits for does not end by itself; another delete does, and is not to be cut short. */
+/*
+ * What it waits for does not end by itself; another delete does, and is not to be cut short. Again and
+ * again, since there may be several that hang, and since one cancel need not help: see process.c.
+ */
 static void hang_over(struct ttrpc_timer *timer)
 {
 	const struct operation *operation = container_of(timer, struct operation, timer);
 	const struct operation *busy = operation->process->exclusive;
 	if (busy && busy->kind->request != REQUEST_DELETE)
 		operation_cancel(operation->process);
+	ttrpc_timer_set(&operation->server->loop, timer, ttrpc_now() + HANG_TIME, hang_over);
 }
 
 static int submit(struct ttrpc_call *call, struct process *process)

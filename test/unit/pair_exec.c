@@ -6,6 +6,7 @@
  */
 #include <sys/resource.h>
 
+#include "shim/message.h"
 #include "test/unit/pair_events.h"
 
 #define GONE(id) TTRPC_NOT_FOUND, "process does not exist " id ": not found"
@@ -285,5 +286,56 @@ TEST(start_that_hangs)
 	call_check(&start, TTRPC_UNKNOWN, "the shim's worker ended without an answer");
 	call_ok(&pair, "Delete", "one");
 	exec_expect(&pair, "State", "e2", TTRPC_NOT_FOUND, "container not created: not found");
+	pair_deinit(&pair);
+}
+
+/* More of them than the monitor is asked for at once: what would begin later would hang unseen. */
+TEST(starts_that_hang_and_more_behind_them)
+{
+	enum { N = EXCLUSIVE_MAX + 2 };
+	static struct call starts[N];
+	struct pair pair = {0};
+	char exec[16];
+
+	exec_pair_init(&pair, false);
+	pair_put(&pair, "one", "hold-exec", "");
+	for (int i = 0; i < N; i++) {
+		snprintf(exec, sizeof(exec), "e%d", i);
+		exec_add(&pair, exec, "x");
+		exec_begin(&pair, &starts[i], "Start", exec);
+	}
+	call_ok(&pair, "State", "one"); /* it has read all of them */
+	call_ok(&pair, "Kill", "one");
+	call_ok(&pair, "Wait", "one");
+	for (int i = 0; i < N; i++) {
+		call_end(&pair, &starts[i]);
+		if (i < EXCLUSIVE_MAX)
+			call_check(&starts[i], TTRPC_UNKNOWN,
+				   "the shim's worker ended without an answer");
+		else
+			call_check(&starts[i], TTRPC_FAILED_PRECONDITION,
+				   "container one init process is not running: failed "
+				   "precondition");
+	}
+	pair_deinit(&pair);
+}
+
+/* Each start that the delete waits for is given its time, not the first one alone. */
+TEST(delete_behind_starts_that_hang)
+{
+	struct pair pair = {0};
+	struct call starts[2];
+
+	exec_pair_init(&pair, false);
+	exec_add(&pair, "e1", "x");
+	pair_put(&pair, "one", "hold-exec", "");
+	for (int i = 0; i < 2; i++)
+		exec_begin(&pair, &starts[i], "Start", "e1");
+	UNTIL(pair_exists(&pair, "one", "in-exec"));
+	exec_expect(&pair, "Delete", "e1", TTRPC_OK, "");
+	for (int i = 0; i < 2; i++) {
+		call_end(&pair, &starts[i]);
+		call_check(&starts[i], TTRPC_UNKNOWN, "the shim's worker ended without an answer");
+	}
 	pair_deinit(&pair);
 }

@@ -9,6 +9,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/file.h>
@@ -25,6 +26,8 @@
 #include "ttrpc/ttrpc.h"
 
 #define SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
+#define LOCK_TRIES 50 /* for the lock of the socket's folder, which `start` has for a millisecond */
+#define LOCK_STEP_MS 20
 
 enum container_need {
 	NEED_UNKNOWN = 0, /* there is no such verb */
@@ -168,9 +171,23 @@ static bool socket_is_ours(const struct monitor *monitor, const struct stat *fil
 	       file->st_mtim.tv_nsec == monitor->socket_changed.tv_nsec;
 }
 
+/* The lock of the socket's folder; false: `start` keeps it for long. */
+static bool folder_lock(int directory)
+{
+	for (int tries = LOCK_TRIES; flock(directory, LOCK_EX | LOCK_NB) < 0; tries--) {
+		if (tries == 0 || (errno != EWOULDBLOCK && errno != EINTR))
+			return false;
+		poll(NULL, 0, LOCK_STEP_MS);
+	}
+	return true;
+}
+
 /*
  * Under the lock of the socket's folder, which `start` holds while it binds: so the file cannot be
- * replaced by that of a newer shim between the look and the unlink.
+ * replaced by that of a newer shim between the look and the unlink. A `start` that was stopped may hold
+ * it for ever, and then the file stays: without the lock it might be another's by the time of the
+ * unlink, and that one could never be reached again. Nobody is led astray by ours: whoever looks at
+ * it (a `start`, `delete`) has the lock first, finds that nobody listens, and removes it.
  */
 void socket_unlink(struct monitor *monitor)
 {
@@ -186,8 +203,8 @@ void socket_unlink(struct monitor *monitor)
 	int directory = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (directory < 0)
 		return;
-	flock(directory, LOCK_EX);
-	if (fstatat(directory, slash + 1, &file, AT_SYMLINK_NOFOLLOW) == 0 &&
+	if (folder_lock(directory) &&
+	    fstatat(directory, slash + 1, &file, AT_SYMLINK_NOFOLLOW) == 0 &&
 	    socket_is_ours(monitor, &file) && unlinkat(directory, slash + 1, 0) == 0)
 		monitor->socket_inode = 0;
 	close(directory);

@@ -5,6 +5,7 @@
  */
 #include <sys/file.h>
 
+#include "shim/endpoint.h"
 #include "test/unit/pair_events.h"
 
 /* A Shutdown is answered when nobody can be led to the shim any more. */
@@ -177,6 +178,29 @@ TEST(death_of_the_monitor)
 	ASSERT_EQ(status, 0);
 	/* the delete verb, or a new shim, sweeps it */
 	ASSERT_EQ(access(pair.socket, F_OK), 0);
+	pair_clean(&pair);
+}
+
+/* A `start` that was stopped while it had the lock: the shim ends all the same, and leaves its socket. */
+TEST(lock_that_is_kept)
+{
+	struct pair pair = {0};
+	struct call call;
+
+	pair_init(&pair);
+	int folder = open(pair_path(&pair, "s"), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	ASSERT(folder >= 0);
+	ASSERT_EQ(flock(folder, LOCK_EX), 0);
+	call_begin(&pair, &call, "Shutdown", "one");
+	call_end(&pair, &call);
+	call_check(&call, TTRPC_OK, "");
+	call_free(&call);
+	ASSERT_EQ(pair_await_end(&pair), 0);
+	ASSERT_EQ(access(pair.socket, F_OK), 0);
+	close(folder);
+	/* as the delete verb and the next start do */
+	ASSERT_EQ(endpoint_sweep(pair.socket), 0);
+	ASSERT(access(pair.socket, F_OK) < 0);
 	pair_clean(&pair);
 }
 

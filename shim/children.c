@@ -208,19 +208,39 @@ bool children_may_register(struct children *children, pid_t pid)
 		process_start_time(pid, &start_time) == 0);
 }
 
+size_t children_execs(const struct children *children)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < children->n_others; i++) {
+		const struct monitor_child *child = &children->others[i];
+		n += child->container && !child->process.logger;
+	}
+	for (size_t i = 0; i < WORKERS_MAX; i++) {
+		const struct monitor_worker *worker = &children->workers[i];
+		n += worker->type == VERB_EXEC && works_for(worker, worker->container);
+	}
+	return n;
+}
+
+bool children_room(const struct children *children, size_t n)
+{
+	size_t free = OTHERS_MAX - children->n_others;
+	for (size_t i = 0; i < children->n_others && free < n; i++)
+		free += !children->others[i].container;
+	return free >= n;
+}
+
 static struct monitor_child *child_allocate(struct children *children)
 {
 	size_t i = 0;
 	while (i < children->n_others && children->others[i].container)
 		i++;
-	if (i == OTHERS_MAX)
-		return NULL;
 	if (i == children->n_others)
 		children->n_others++;
 	return &children->others[i];
 }
 
-bool children_register(struct children *children, struct monitor_container *container,
+void children_register(struct children *children, struct monitor_container *container,
 		       const char *exec_id, bool logger, pid_t pid)
 {
 	bool init = !exec_id[0] && !logger;
@@ -230,8 +250,6 @@ bool children_register(struct children *children, struct monitor_container *cont
 	if (old)
 		child_free(children, old);
 	struct monitor_child *child = init ? &container->init : child_allocate(children);
-	if (!child)
-		return false;
 	child->container = container;
 	child->hold = true;
 	child->process = (struct state_process){.pid = pid, .logger = logger};
@@ -243,7 +261,6 @@ bool children_register(struct children *children, struct monitor_container *cont
 		process_start_time(pid, &child->process.start_time);
 	}
 	children_record(children, child);
-	return true;
 }
 
 void children_close_others(const struct children *children, const struct monitor_container *own)

@@ -93,11 +93,17 @@ struct monitor_child *children_child(struct children *children, struct monitor_c
 				     const char *exec_id, bool logger);
 pid_t children_pid(const struct monitor_child *child); /* 0: NULL, or it has ended */
 
+/* Execs that run or are being made. */
+size_t children_execs(const struct children *children);
+
+/* Whether n execs and loggers more may be registered. */
+bool children_room(const struct children *children, size_t n);
+
 /*
  * A worker reported that pid is the container's init (exec_id ""), an exec or a logger. Takes its exit
- * from the strays if it is there. False: OTHERS_MAX.
+ * from the strays if it is there. There must be room.
  */
-bool children_register(struct children *children, struct monitor_container *container,
+void children_register(struct children *children, struct monitor_container *container,
 		       const char *exec_id, bool logger, pid_t pid);
 
 /*

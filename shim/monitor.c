@@ -103,7 +103,8 @@ static void keep_take(struct monitor_container *container, int fds[static RUNTIM
 	}
 }
 
-static void message_fail(struct monitor *monitor, uint32_t tag, const char *text)
+static void message_fail(struct monitor *monitor, uint32_t tag, enum ttrpc_code code,
+			 const char *text)
 {
 	struct report_message *message = &monitor->message;
 	size_t size = strlen(text);
@@ -111,7 +112,7 @@ static void message_fail(struct monitor *monitor, uint32_t tag, const char *text
 	report_init(message);
 	message->report.type = REPORT_DONE;
 	message->report.tag = tag;
-	message->report.code = TTRPC_UNKNOWN;
+	message->report.code = code;
 	message->report.text_size = (uint32_t)size;
 	memcpy(message->text, text, size);
 }
@@ -122,14 +123,10 @@ static void processes_take(struct monitor *monitor, const struct monitor_worker 
 {
 	const struct report *report = &monitor->message.report;
 	struct children *children = &monitor->children;
-	/* a create for a later restore makes none; an init is never short of room */
-	bool taken = report->pid == 0 ||
-		     children_register(children, container, worker->exec_id, false, report->pid);
-	if (taken && report->logger_pid != 0)
-		taken = children_register(children, container, worker->exec_id, true,
-					  report->logger_pid);
-	if (!taken)
-		log_write(SHIM_LOG_ERROR, container->id, "more processes than a shim can have");
+	if (report->pid != 0) /* a create for a later restore makes none */
+		children_register(children, container, worker->exec_id, false, report->pid);
+	if (report->logger_pid != 0)
+		children_register(children, container, worker->exec_id, true, report->logger_pid);
 }
 
 /* The message holds a worker's report: takes what is ours out of it and leaves it to be sent. */
@@ -182,6 +179,41 @@ static bool pids_credible(struct monitor *monitor, const struct monitor_worker *
 	return false;
 }
 
+/* Loggers may outlive their execs for a while, so there may be more than an honest server asks for. */
+static bool room_for_made(struct monitor *monitor, const struct monitor_worker *worker)
+{
+	const struct report *report = &monitor->message.report;
+	size_t n = worker->type == VERB_EXEC ? 1 : 0;
+	n += report->logger_pid != 0 ? 1 : 0;
+	if (report->code != TTRPC_OK || children_room(&monitor->children, n))
+		return true;
+	log_write(SHIM_LOG_ERROR, worker->container ? worker->container->id : "",
+		  "more processes than a shim can have");
+	if (report->pid != 0)
+		kill(report->pid, SIGKILL);
+	if (report->logger_pid != 0)
+		kill(report->logger_pid, SIGKILL);
+	return false;
+}
+
+/* Whether what its worker made, of which the message tells, can't be taken: then it has failed. */
+static bool made_refused(struct monitor *monitor, struct monitor_worker *worker)
+{
+	enum ttrpc_code code = TTRPC_UNKNOWN;
+	const char *why = NULL;
+	if (!verb_names_process(worker->type))
+		return false;
+	if (!pids_credible(monitor, worker)) {
+		why = "the runtime made no process";
+	} else if (!room_for_made(monitor, worker)) {
+		code = TTRPC_RESOURCE_EXHAUSTED;
+		why = "a shim has no room for more processes";
+	}
+	if (why && worker->type != VERB_CREATE)
+		message_fail(monitor, worker->tag, code, why);
+	return why;
+}
+
 /* 1: one was read, and may have been dropped; 0: there is none. */
 static int report_read(struct monitor *monitor)
 {
@@ -196,11 +228,9 @@ static int report_read(struct monitor *monitor)
 		report_deinit(message);
 		return -EBADMSG;
 	}
-	bool lied = verb_names_process(worker->type) && !pids_credible(monitor, worker);
+	bool refused = made_refused(monitor, worker);
 	if (worker->type == VERB_CREATE)
-		worker->cancelled |= lied;
-	else if (lied)
-		message_fail(monitor, worker->tag, "the runtime made no process");
+		worker->cancelled |= refused;
 	if (worker->cancelled && worker->type == VERB_CREATE)
 		report_deinit(message); /* what it made is undone when it has ended */
 	else
@@ -230,7 +260,8 @@ static int worker_ended(struct monitor *monitor, struct monitor_worker *worker, 
 				  "worker %d ended with status %d", worker->pid, status);
 		if (wants_undo(worker) && worker_replace(monitor, worker) == 0)
 			return 0;
-		message_fail(monitor, worker->tag, "the shim's worker ended without an answer");
+		message_fail(monitor, worker->tag, TTRPC_UNKNOWN,
+			     "the shim's worker ended without an answer");
 		report_take(monitor, worker);
 	}
 	children_reap(worker->pid);

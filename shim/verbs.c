@@ -328,6 +328,9 @@ static const char *exec_wrong(struct monitor *monitor, const struct verb *verb,
 	    (children_child(&monitor->children, container, verb->exec_id, false) ||
 	     worker_find_exec(&monitor->children, container, verb->exec_id)))
 		return "exec exists";
+	/* the server counts those as well that have ended and are not deleted */
+	if (need == EXEC_FRESH && children_execs(&monitor->children) >= EXECS_MAX)
+		return "too many execs";
 	return NULL;
 }
 

@@ -237,6 +237,73 @@ TEST(payloads_of_others)
 	fixture_leave(&fixture);
 }
 
+/* ---- what is too much ---- */
+
+/* Of a container that there is not else. */
+static void others_fill(struct monitor *monitor, size_t n, bool loggers)
+{
+	struct children *children = &monitor->children;
+	struct monitor_container *container = children_add(children, "plain-full");
+	container->phase = CONTAINER_LIVE;
+	for (; children->n_others < n; children->n_others++) {
+		struct monitor_child *child = &children->others[children->n_others];
+		child->container = container;
+		child->process.pid = (1 << 28) + (pid_t)children->n_others;
+		child->process.logger = loggers;
+		snprintf(child->process.exec_id, ID_SIZE, "e%zu", children->n_others);
+	}
+}
+
+static void execs_fill(struct monitor *monitor, const struct fixture *fixture)
+{
+	(void)fixture;
+	others_fill(monitor, EXECS_MAX - 1, false);
+}
+
+static void loggers_fill(struct monitor *monitor, const struct fixture *fixture)
+{
+	(void)fixture;
+	others_fill(monitor, OTHERS_MAX, true);
+}
+
+/* The server refuses that many; one that does not is none of ours. */
+TEST(execs_beyond_their_number)
+{
+	struct fixture fixture = {.prepare = execs_fill};
+	char log[2048];
+
+	fixture_init(&fixture);
+	fixture_create(&fixture, "wait-1");
+	for (int i = 0; i < 2; i++) {
+		const char *exec_id = i == 0 ? "e" : "f";
+		send_exec(&fixture, VERB_EXEC, "wait-1", exec_id,
+			  exec_payload("wait-1", exec_id, "{}"));
+	}
+	ASSERT_EQ(fixture_end(&fixture), 1);
+	fixture_deinit(&fixture, log, sizeof(log));
+	if (!strstr(log, "refused: too many execs"))
+		test_fail(__FILE__, __LINE__, "the log says: %s", log);
+}
+
+/* Loggers that do not end may take all places: a process that has none is not left to itself. */
+TEST(exec_without_a_place)
+{
+	struct fixture fixture = {.prepare = loggers_fill};
+	char log[2048];
+
+	fixture_init(&fixture);
+	pid_t victim = fixture_create(&fixture, VICTIM);
+	uint32_t tag = send_exec(&fixture, VERB_EXEC, VICTIM, "e", exec_payload(VICTIM, "e", "{}"));
+	fixture_expect_done(&fixture, tag, TTRPC_RESOURCE_EXHAUSTED);
+	ASSERT_STR(fixture.text, "a shim has no room for more processes");
+	ASSERT_EQ(kill(victim, 0), 0);
+	close(fixture.fd);
+	fixture.fd = -1;
+	ASSERT_EQ(fixture_end(&fixture), 0);
+	fixture_deinit(&fixture, log, sizeof(log));
+	ASSERT(strstr(log, "more processes than a shim can have"));
+}
+
 /* ---- what is in vain ---- */
 
 TEST(ends_of_nothing)

@@ -3,6 +3,7 @@
 #include "shim/children.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -45,14 +46,29 @@ static void child_free(struct children *children, struct monitor_child *child)
 		children->n_others--;
 }
 
+/* Its worker may have reaped it, so that the number is another's by now. */
+static void child_kill(const struct monitor_child *child)
+{
+	const struct state_process *process = &child->process;
+	uint64_t start_time;
+	if (!process->exited && process->start_time != 0 &&
+	    process_start_time(process->pid, &start_time) == 0 && start_time == process->start_time)
+		kill(process->pid, SIGKILL);
+}
+
 void children_remove(struct children *children, struct monitor_container *container)
 {
 	for (size_t k = 0; k < RUNTIME_KEEP_MAX; k++)
 		if (container->keep[k] >= 0)
 			close(container->keep[k]);
-	for (size_t i = children->n_others; i-- > 0;)
-		if (i < children->n_others && children->others[i].container == container)
-			child_free(children, &children->others[i]);
+	for (size_t i = children->n_others; i-- > 0;) {
+		struct monitor_child *child = &children->others[i];
+		if (i >= children->n_others || child->container != container)
+			continue;
+		if (child->early)
+			child_kill(child);
+		child_free(children, child);
+	}
 	children->n_waiting -= container->init.waiting;
 	for (size_t i = 0; i < WORKERS_MAX; i++)
 		if (children->workers[i].container == container)
@@ -143,20 +159,25 @@ struct monitor_child *children_child(struct children *children, struct monitor_c
 	return NULL;
 }
 
+pid_t child_living(const struct monitor_child *child)
+{
+	return child->process.exited ? 0 : child->process.pid;
+}
+
 pid_t children_pid(const struct monitor_child *child)
 {
-	return child && !child->process.exited ? child->process.pid : 0;
+	return child && !child->early ? child_living(child) : 0;
 }
 
 struct monitor_child *children_of_pid(struct children *children, pid_t pid)
 {
 	for (size_t i = 0; i < children->n_containers; i++) {
 		struct monitor_container *container = &children->containers[i];
-		if (container->phase != CONTAINER_FREE && children_pid(&container->init) == pid)
+		if (container->phase != CONTAINER_FREE && child_living(&container->init) == pid)
 			return &container->init;
 	}
 	for (size_t i = 0; i < children->n_others; i++)
-		if (children->others[i].container && children_pid(&children->others[i]) == pid)
+		if (children->others[i].container && child_living(&children->others[i]) == pid)
 			return &children->others[i];
 	return NULL;
 }
@@ -213,7 +234,8 @@ size_t children_execs(const struct children *children)
 	size_t n = 0;
 	for (size_t i = 0; i < children->n_others; i++) {
 		const struct monitor_child *child = &children->others[i];
-		n += child->container && !child->process.logger;
+		/* one that is early is its worker's */
+		n += child->container && !child->process.logger && !child->early;
 	}
 	for (size_t i = 0; i < WORKERS_MAX; i++) {
 		const struct monitor_worker *worker = &children->workers[i];
@@ -240,15 +262,22 @@ static struct monitor_child *child_allocate(struct children *children)
 	return &children->others[i];
 }
 
-void children_register(struct children *children, struct monitor_container *container,
-		       const char *exec_id, bool logger, pid_t pid)
+/* The logger of an earlier exec of that name may still be ending: its exit is nobody's now. */
+static void logger_forget(struct children *children, struct monitor_container *container,
+			  const char *exec_id)
+{
+	struct monitor_child *old =
+		exec_id[0] ? children_child(children, container, exec_id, true) : NULL;
+	if (old && !old->early)
+		child_free(children, old);
+}
+
+static struct monitor_child *child_register(struct children *children,
+					    struct monitor_container *container,
+					    const char *exec_id, bool logger, pid_t pid)
 {
 	bool init = !exec_id[0] && !logger;
-	/* the logger of an earlier exec of that name may still be ending: its exit is nobody's now */
-	struct monitor_child *old =
-		init || logger ? NULL : children_child(children, container, exec_id, true);
-	if (old)
-		child_free(children, old);
+	logger_forget(children, container, exec_id);
 	struct monitor_child *child = init ? &container->init : child_allocate(children);
 	child->container = container;
 	child->hold = true;
@@ -261,6 +290,49 @@ void children_register(struct children *children, struct monitor_container *cont
 		process_start_time(pid, &child->process.start_time);
 	}
 	children_record(children, child);
+	return child;
+}
+
+void children_register(struct children *children, struct monitor_container *container,
+		       const char *exec_id, bool logger, pid_t pid)
+{
+	struct monitor_child *child = children_child(children, container, exec_id, logger);
+	if (child && child->early)
+		child->early = false;
+	else
+		child_register(children, container, exec_id, logger, pid);
+}
+
+void children_register_early(struct children *children, struct monitor_container *container,
+			     const char *exec_id, bool logger, pid_t pid)
+{
+	child_register(children, container, exec_id, logger, pid)->early = true;
+}
+
+static bool is_early(const struct monitor_child *child, const struct monitor_container *container,
+		     const char *exec_id)
+{
+	return child->early && (!container || (child->container == container &&
+					       strcmp(child->process.exec_id, exec_id) == 0));
+}
+
+void children_end_early(struct children *children, const struct monitor_container *container,
+			const char *exec_id)
+{
+	for (size_t i = children->n_others; i-- > 0;) {
+		if (i >= children->n_others || !is_early(&children->others[i], container, exec_id))
+			continue;
+		child_kill(&children->others[i]);
+		child_free(children, &children->others[i]);
+	}
+	for (size_t i = 0; i < children->n_containers; i++) {
+		struct monitor_child *init = &children->containers[i].init;
+		if (!is_early(init, container, exec_id))
+			continue;
+		child_kill(init);
+		children->n_waiting -= init->waiting;
+		*init = (struct monitor_child){.container = init->container, .hold = init->hold};
+	}
 }
 
 void children_close_others(const struct children *children, const struct monitor_container *own)
@@ -304,5 +376,5 @@ void children_exit_sent(struct children *children, struct monitor_child *child)
 void children_unhold(struct children *children)
 {
 	for (size_t i = 0; i < children->n_others; i++)
-		children->others[i].hold = false;
+		children->others[i].hold &= children->others[i].early;
 }

@@ -7,6 +7,7 @@
  *
  * A container:  free -> creating (its create worker lives) -> live -> free (deleted, or create failed)
  * A child:      free -> registered (a worker named it) -> exited -> free (execs and loggers: forwarded)
+ *               early: its worker is still under way. If that ends without success, so does the child
  * An exit:      zombie -> peeked, matched, recorded, written to the bundle, reaped -> forwarded
  * Strays are exits of children that nobody has named yet: a worker that makes a process may report it
  * after it has died already. They are kept while such a worker lives.
@@ -26,6 +27,7 @@ struct monitor_child {
 	struct monitor_container *container; /* NULL: free */
 	bool hold;    /* its exit waits: the report that it follows has not been sent */
 	bool waiting; /* its exit has not been forwarded */
+	bool early;   /* the server does not know of it yet */
 	struct state_process process; /* pid 0: there is none */
 };
 
@@ -91,7 +93,8 @@ bool children_may_register(struct children *children, pid_t pid);
 /* NULL: it has none such, or it has ended and that was forwarded. exec_id "": of the init. */
 struct monitor_child *children_child(struct children *children, struct monitor_container *container,
 				     const char *exec_id, bool logger);
-pid_t children_pid(const struct monitor_child *child); /* 0: NULL, or it has ended */
+/* 0: NULL, or it has ended; or it is early, and its worker may reap it unseen: nobody is to signal it. */
+pid_t children_pid(const struct monitor_child *child);
 
 /* Execs that run or are being made. */
 size_t children_execs(const struct children *children);
@@ -105,6 +108,14 @@ bool children_room(const struct children *children, size_t n);
  */
 void children_register(struct children *children, struct monitor_container *container,
 		       const char *exec_id, bool logger, pid_t pid);
+
+/* The same while the worker goes on, which is to be followed by one of the two others. */
+void children_register_early(struct children *children, struct monitor_container *container,
+			     const char *exec_id, bool logger, pid_t pid);
+
+/* Forgets and kills what was registered early and not reported since. container NULL: all of it. */
+void children_end_early(struct children *children, const struct monitor_container *container,
+			const char *exec_id);
 
 /*
  * Peeks at one zombie and takes in what it means. Returns
@@ -145,6 +156,7 @@ void children_unhold(struct children *children);
 void children_drop_strays(struct children *children);
 
 /* ---- between children.c and reap.c ---- */
+pid_t child_living(const struct monitor_child *child); /* 0: it has ended */
 struct monitor_child *children_of_pid(struct children *children, pid_t pid);
 void children_record(struct children *children, const struct monitor_child *child);
 /* Whether the strays know how pid ended: then the exit is copied. */

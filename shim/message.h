@@ -5,7 +5,8 @@
  * What the three kinds of process tell each other, over SOCK_SEQPACKET socket pairs:
  *
  *   server  --verb-->   monitor    "do this to that container"; a sealed memfd beside it
- *   worker  --report--> monitor    how its one operation ended; descriptors beside it
+ *   worker  --report--> monitor    what it has made so far; how its one operation ended;
+ *                                  descriptors beside it
  *   monitor --report--> server     the same, and exits, in an order that means something
  *
  * A verb has one size. A report is followed by text_size bytes of text. A message of any other size,
@@ -61,6 +62,7 @@ struct verb {
 enum report_type {
 	REPORT_DONE = 1, /* the verb of this tag ended */
 	REPORT_EXIT,     /* a process of a container ended */
+	REPORT_MADE, /* the verb of this tag has made pid or logger_pid, and is still under way */
 };
 
 enum report_flags {

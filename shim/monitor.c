@@ -151,15 +151,50 @@ static void report_take(struct monitor *monitor, struct monitor_worker *worker)
 			children_end_init(&monitor->children, container);
 		container->deleting = worker->type == VERB_DELETE;
 	}
+	if (container && verb_names_process(worker->type))
+		children_end_early(&monitor->children, container, worker->exec_id);
 	if (worker->exclusive)
 		monitor->settle = container;
 	children_drop_strays(&monitor->children);
 }
 
-static bool may_register(struct monitor *monitor, pid_t pid)
+/* What the worker has named already: the process, or its logger; NULL: nothing. */
+static const struct monitor_child *early_child(struct monitor *monitor,
+					       const struct monitor_worker *worker, bool logger)
 {
+	const struct monitor_child *child =
+		worker->container ? children_child(&monitor->children, worker->container,
+						   worker->exec_id, logger)
+				  : NULL;
+	return child && child->early ? child : NULL;
+}
+
+static bool may_register(struct monitor *monitor, const struct monitor_worker *worker, bool logger,
+			 pid_t pid)
+{
+	const struct monitor_child *child = early_child(monitor, worker, logger);
+	if (child)
+		return pid == child->process.pid;
 	return pid > 1 && pid != monitor->server_pid &&
 	       children_may_register(&monitor->children, pid);
+}
+
+/*
+ * What a worker makes before it waits for what may never come: a FIFO's other end, a terminal, a logger
+ * that is to say that it is ready. If it is killed in this, somebody has to know of it. A logger says
+ * so of itself, and may say it when its worker is gone: then it dies of that.
+ */
+static void made_take(struct monitor *monitor, const struct monitor_worker *worker)
+{
+	const pid_t pids[] = {monitor->message.report.pid, monitor->message.report.logger_pid};
+	if (!worker || worker->reported || !worker->container || !verb_names_process(worker->type))
+		return;
+	for (int logger = 0; logger < 2; logger++)
+		if (pids[logger] != 0 && !early_child(monitor, worker, logger) &&
+		    may_register(monitor, worker, logger, pids[logger]) &&
+		    children_room(&monitor->children, 1))
+			children_register_early(&monitor->children, worker->container,
+						worker->exec_id, logger, pids[logger]);
 }
 
 /* The runtime may have named anything, or have lied. What is registered here is sent signals. */
@@ -169,9 +204,10 @@ static bool pids_credible(struct monitor *monitor, const struct monitor_worker *
 	bool later = worker->type == VERB_CREATE && report->pid == 0;
 	if (report->code != TTRPC_OK)
 		return true;
-	bool pid = later || may_register(monitor, report->pid);
-	bool logger = report->logger_pid == 0 || (report->logger_pid != report->pid &&
-						  may_register(monitor, report->logger_pid));
+	bool pid = later || may_register(monitor, worker, false, report->pid);
+	bool logger = report->logger_pid == 0 ||
+		      (report->logger_pid != report->pid &&
+		       may_register(monitor, worker, true, report->logger_pid));
 	if (pid && logger)
 		return true;
 	log_write(SHIM_LOG_ERROR, worker->container ? worker->container->id : "",
@@ -183,8 +219,8 @@ static bool pids_credible(struct monitor *monitor, const struct monitor_worker *
 static bool room_for_made(struct monitor *monitor, const struct monitor_worker *worker)
 {
 	const struct report *report = &monitor->message.report;
-	size_t n = worker->type == VERB_EXEC ? 1 : 0;
-	n += report->logger_pid != 0 ? 1 : 0;
+	size_t n = worker->type == VERB_EXEC && !early_child(monitor, worker, false) ? 1 : 0;
+	n += report->logger_pid != 0 && !early_child(monitor, worker, true) ? 1 : 0;
 	if (report->code != TTRPC_OK || children_room(&monitor->children, n))
 		return true;
 	log_write(SHIM_LOG_ERROR, worker->container ? worker->container->id : "",
@@ -224,6 +260,11 @@ static int report_read(struct monitor *monitor)
 	if (result < 0)
 		return result;
 	struct monitor_worker *worker = worker_find_tag(&monitor->children, message->report.tag);
+	if (message->report.type == REPORT_MADE) {
+		made_take(monitor, worker);
+		report_deinit(message);
+		return 1;
+	}
 	if (!worker || worker->reported || message->report.type != REPORT_DONE) {
 		report_deinit(message);
 		return -EBADMSG;
@@ -258,6 +299,8 @@ static int worker_ended(struct monitor *monitor, struct monitor_worker *worker, 
 		if (!worker->cancelled)
 			log_write(SHIM_LOG_ERROR, worker->container ? worker->container->id : "",
 				  "worker %d ended with status %d", worker->pid, status);
+		if (worker->container)
+			children_end_early(&monitor->children, worker->container, worker->exec_id);
 		if (wants_undo(worker) && worker_replace(monitor, worker) == 0)
 			return 0;
 		message_fail(monitor, worker->tag, TTRPC_UNKNOWN,
@@ -362,6 +405,20 @@ static int turn(struct monitor *monitor)
 	return fds[0].revents & POLLIN ? verb_read(monitor) : 0;
 }
 
+/* The workers end with this process: what they have made and nobody knows of does, too. */
+static void made_end(struct monitor *monitor)
+{
+	struct report_message *message = &monitor->message;
+	report_deinit(message);
+	while (report_receive(monitor->report_fd, message, MSG_DONTWAIT) == 0) {
+		if (message->report.type == REPORT_MADE)
+			made_take(monitor,
+				  worker_find_tag(&monitor->children, message->report.tag));
+		report_deinit(message);
+	}
+	children_end_early(&monitor->children, NULL, "");
+}
+
 int monitor_run(struct monitor *monitor)
 {
 	int result = 0;
@@ -376,6 +433,7 @@ int monitor_run(struct monitor *monitor)
 		log_write(SHIM_LOG_ERROR, monitor->config->id, "the monitor ends the shim: %s",
 			  strerror(-result));
 	kill(monitor->server_pid, SIGKILL);
+	made_end(monitor);
 	socket_unlink(monitor);
 	return server_ended ? 0 : result;
 }

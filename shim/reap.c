@@ -127,7 +127,7 @@ static enum children_result worker_ended(struct monitor_worker *worker, const si
 static void child_look(struct children *children, struct monitor_child *child)
 {
 	siginfo_t info;
-	pid_t pid = child->container ? children_pid(child) : 0;
+	pid_t pid = child->container ? child_living(child) : 0;
 	if (pid == 0 || !peek(P_PID, pid, &info))
 		return;
 	child_ended(children, child, &info);

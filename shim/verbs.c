@@ -226,9 +226,11 @@ static int act_cancel(struct monitor *monitor, const struct verb *verb)
 	if (!worker)
 		return answer(monitor, verb, -ENOENT, -1);
 	if (!worker->undoes) {
-		/* its runtime dies with it: PDEATHSIG */
+		/* its runtime dies with it: PDEATHSIG. What there is no undoing for, it has to end itself */
+		bool asked = worker->cancelled || worker->type == VERB_CREATE ||
+			     !verb_names_process(worker->type);
 		worker->cancelled = true;
-		kill(worker->pid, SIGKILL);
+		kill(worker->pid, asked ? SIGKILL : SIGTERM);
 	}
 	return answer(monitor, verb, 0, -1);
 }

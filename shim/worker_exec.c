@@ -8,7 +8,8 @@
  *   FIFOs      containerd's ends of all three
  *   report     the pid, all ends that the server pumps
  *
- * If a step fails, the process is killed and nothing of it is left. It may have run for a moment.
+ * If a step fails, or hangs and is cancelled, the process is killed and nothing of it is left. It may
+ * have run for a moment.
  */
 #include "shim/worker_exec.h"
 
@@ -35,6 +36,7 @@ int worker_exec(const struct job *job, struct runtime_task *task, struct report_
 
 	if (!job->config->runtime->exec)
 		return runtime_fail(task, RUNTIME_UNIMPLEMENTED, "not implemented");
+	worker_process_adopt();
 	int result = worker_payload_exec(job, task, &request);
 	if (result != 0)
 		return result;
@@ -49,8 +51,10 @@ int worker_exec(const struct job *job, struct runtime_task *task, struct report_
 		return execution_undo(&io, -1, result);
 	int pidfd = worker_process_open(pid);
 	task->pid = message->report.pid = pid;
+	worker_process_tell(job, pid, 0);
 	result = worker_io_connect(&io, true);
 	if (result != 0)
 		return execution_undo(&io, pidfd, result);
+	worker_process_keep();
 	return 0;
 }

@@ -2,10 +2,15 @@
 /* Judging and ending a process: see worker_process.h. */
 #include "shim/worker_process.h"
 
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "shim/state.h"
@@ -44,6 +49,63 @@ static bool is_credible(pid_t pid)
 		parent = pid; /* one on the way has ended: its children have another parent now */
 	}
 	return parent == monitor;
+}
+
+/*
+ * Everything from here to worker_process_adopt() runs in a signal's handler, which may have interrupted
+ * malloc(3): /proc is read without opendir(3).
+ */
+static void child_kill(const char *name)
+{
+	pid_t pid = 0, parent;
+	for (; *name >= '0' && *name <= '9'; name++)
+		pid = pid * 10 + (*name - '0');
+	if (pid > 1 && !*name && process_parent(pid, &parent) == 0 && parent == getpid())
+		kill(pid, SIGKILL);
+}
+
+static void children_kill(void)
+{
+	_Alignas(struct dirent) char entries[4096];
+	int folder = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	long n;
+	while ((n = syscall(SYS_getdents64, folder, entries, sizeof(entries))) > 0) {
+		for (long at = 0; at < n;) {
+			const struct dirent *entry = (void *)(entries + at);
+			child_kill(entry->d_name);
+			at += entry->d_reclen;
+		}
+	}
+	close(folder);
+}
+
+/* The children of those that end become this process's own: so it goes on until there is none. */
+static void end_with_children(int number)
+{
+	(void)number;
+	do
+		children_kill();
+	while (waitpid(-1, NULL, 0) > 0 || errno == EINTR);
+	_exit(1);
+}
+
+void worker_process_adopt(void)
+{
+	struct sigaction action = {.sa_handler = end_with_children};
+	prctl(PR_SET_CHILD_SUBREAPER, 1);
+	sigaction(SIGTERM, &action, NULL);
+}
+
+void worker_process_keep(void)
+{
+	signal(SIGTERM, SIG_IGN);
+}
+
+int worker_process_tell(const struct job *job, pid_t pid, pid_t logger_pid)
+{
+	const struct report report = {
+		.type = REPORT_MADE, .tag = job->verb->tag, .pid = pid, .logger_pid = logger_pid};
+	return report_send(job->report_fd, &report, NULL, "", 0);
 }
 
 int worker_process_check(struct runtime_task *task, pid_t pid)

@@ -7,6 +7,7 @@
 #include <sys/resource.h>
 
 #include "shim/message.h"
+#include "shim/state.h"
 #include "test/unit/pair_events.h"
 
 #define GONE(id) TTRPC_NOT_FOUND, "process does not exist " id ": not found"
@@ -36,12 +37,27 @@ static int spoken_exec(struct runtime_task *task, pid_t *ret_pid)
 	return 0;
 }
 
+/* With `tell-made` it puts the process and the worker into `made`, and may hang then. */
+static int telling_exec(struct runtime_task *task, pid_t *ret_pid)
+{
+	char name[32];
+	int result = spoken_exec(task, ret_pid);
+	if (result != 0 || !played_file("tell", "made", name))
+		return result;
+	FILE *file = fopen("made.new", "we");
+	if (!file || fprintf(file, "%d %d", *ret_pid, getpid()) < 1 || fclose(file) != 0 ||
+	    rename("made.new", "made") < 0)
+		return -EIO;
+	UNTIL(!played_file("hold", "made", name));
+	return 0;
+}
+
 static struct runtime executing;
 
 static void exec_pair_init(struct pair *pair, bool events)
 {
 	executing = played;
-	executing.exec = spoken_exec;
+	executing.exec = telling_exec;
 	pair->runtime = &executing;
 	if (events)
 		events_pair_init(pair);
@@ -70,12 +86,14 @@ static void exec_expect(struct pair *pair, const char *method, const char *exec,
 	call_free(&call);
 }
 
-static void exec_add(struct pair *pair, const char *exec, const char *program)
+static void exec_add_to(struct pair *pair, const char *exec, const char *program,
+			const char *output)
 {
 	struct call call;
 	Google__Protobuf__Any spec = GOOGLE__PROTOBUF__ANY__INIT;
 	ProtobufCMessage *request = call_request("Exec", "one");
 	call_set(request, "exec_id", exec);
+	call_set(request, "stdout", output);
 	char json[128];
 	spec.value.len = (size_t)snprintf(json, sizeof(json), "{\"args\": [\"%s\"]}", program);
 	spec.value.data = (uint8_t *)json;
@@ -84,6 +102,11 @@ static void exec_add(struct pair *pair, const char *exec, const char *program)
 	call_end(pair, &call);
 	call_check(&call, TTRPC_OK, "");
 	call_free(&call);
+}
+
+static void exec_add(struct pair *pair, const char *exec, const char *program)
+{
+	exec_add_to(pair, exec, program, "");
 }
 
 static uint32_t exec_number(struct pair *pair, const char *method, const char *exec,
@@ -337,5 +360,87 @@ TEST(delete_behind_starts_that_hang)
 		call_end(&pair, &starts[i]);
 		call_check(&starts[i], TTRPC_UNKNOWN, "the shim's worker ended without an answer");
 	}
+	pair_deinit(&pair);
+}
+
+/* ---- what was made when the start was ended ---- */
+
+struct made {
+	pid_t process, worker;
+};
+
+static struct made made_read(const struct pair *pair)
+{
+	struct made made;
+	UNTIL(pair_exists(pair, "one", "made"));
+	FILE *file = fopen(pair_file(pair, "one", "made"), "re");
+	ASSERT(file != NULL);
+	ASSERT_EQ(fscanf(file, "%d %d", &made.process, &made.worker), 2);
+	fclose(file);
+	return made;
+}
+
+static bool process_gone(pid_t pid)
+{
+	return kill(pid, 0) < 0 && errno == ESRCH;
+}
+
+/* The runtime has made the process, and hangs. */
+TEST(start_that_is_cancelled_leaves_no_process)
+{
+	struct pair pair = {0};
+	struct call start;
+
+	exec_pair_init(&pair, false);
+	pair_put(&pair, "one", "tell-made", "");
+	pair_put(&pair, "one", "hold-made", "");
+	exec_add(&pair, "e1", "hw"); /* and a child of that */
+	exec_begin(&pair, &start, "Start", "e1");
+	struct made made = made_read(&pair);
+	exec_expect(&pair, "Delete", "e1", TTRPC_OK, "");
+	call_end(&pair, &start);
+	call_check(&start, TTRPC_UNKNOWN, "the shim's worker ended without an answer");
+	if (!process_gone(made.process))
+		test_fail(__FILE__, __LINE__, "the process of the cancelled exec still runs");
+	call_ok(&pair, "State", "one");
+	pair_deinit(&pair);
+}
+
+static bool is_recorded(const struct pair *pair, pid_t pid)
+{
+	struct state state;
+	bool found = false;
+	if (state_read(pair_file(pair, "one", ""), &state) < 0)
+		return false;
+	for (size_t i = 0; i < state.n_processes; i++)
+		found |= state.processes[i].pid == pid;
+	state_deinit(&state);
+	return found;
+}
+
+/* The process runs and its worker waits for a reader of its output, when somebody kills the worker. */
+TEST(start_whose_worker_is_killed_leaves_no_process)
+{
+	struct pair pair = {0};
+	struct call start;
+	char log[1024], output[256];
+
+	exec_pair_init(&pair, false);
+	strcpy(output, pair_file(&pair, "one", "output"));
+	ASSERT_EQ(mkfifo(output, 0600), 0);
+	pair_put(&pair, "one", "tell-made", "");
+	exec_add_to(&pair, "e1", "w", output);
+	exec_begin(&pair, &start, "Start", "e1");
+	struct made made = made_read(&pair);
+	UNTIL(is_recorded(&pair, made.process));
+	ASSERT_EQ(kill(made.worker, SIGKILL), 0);
+	call_end(&pair, &start);
+	call_check(&start, TTRPC_UNKNOWN, "the shim's worker ended without an answer");
+	UNTIL(process_gone(made.process));
+	ASSERT_EQ(exec_number(&pair, "State", "e1", "status"), 1);
+	ssize_t n = read(pair.log_fd, log, sizeof(log) - 1);
+	ASSERT(n > 0);
+	log[n] = 0;
+	ASSERT(strstr(log, "ended with status 137"));
 	pair_deinit(&pair);
 }

@@ -264,7 +264,7 @@ TEST(exec_of_a_process_that_ends_at_once)
 		pid_t worker = worker_begin(&fixture, VERB_EXEC, "more", &exec.request.base);
 		while (worker_lives)
 			worker_lives = waitpid(-1, NULL, 0) != worker;
-		ASSERT_EQ(report_receive(fixture.reports[0], &fixture.message, 0), 0);
+		worker_receive(&fixture);
 		ASSERT_EQ(fixture.message.report.code, TTRPC_OK);
 		report_deinit(&fixture.message);
 	}

@@ -8,12 +8,14 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "shim/command.h"
 #include "shim/uri.h"
+#include "shim/worker_process.h"
 
 /* Its descriptors' numbers, in the order of struct plumbing's theirs. */
 enum { AT_NULL, AT_OUTPUT = 3, AT_ERROR, AT_READY, AT_FAILURE, AT_END };
@@ -84,6 +86,15 @@ static int child_place(const struct plumbing *plumbing)
 	return 0;
 }
 
+/* The worker's death ends it up to the moment at which the monitor's knowing of it does. */
+static void child_tell(const struct job *job, pid_t parent)
+{
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != parent || worker_process_tell(job, 0, getpid()) < 0)
+		_exit(127);
+	prctl(PR_SET_PDEATHSIG, 0);
+}
+
 static _Noreturn void child_run(const struct plumbing *plumbing, const char *const *arguments,
 				const char *const *environment)
 {
@@ -102,18 +113,23 @@ static _Noreturn void child_run(const struct plumbing *plumbing, const char *con
 
 /* ---- in the worker ---- */
 
-static int program_start(const char *const *arguments, const char *id, const char *namespace_,
+static int program_start(const struct job *job, const char *const *arguments,
 			 struct plumbing *plumbing, pid_t *ret_pid, struct failure *ret_failure)
 {
+	/* of the exec, if it is one's output */
+	const char *id = job->verb->exec_id[0] ? job->verb->exec_id : job->verb->id;
 	char *environment[3] = {NULL};
+	pid_t parent = getpid();
 	int error = 0;
 
 	if (asprintf(&environment[0], "CONTAINER_ID=%s", id) < 0 ||
-	    asprintf(&environment[1], "CONTAINER_NAMESPACE=%s", namespace_) < 0)
+	    asprintf(&environment[1], "CONTAINER_NAMESPACE=%s", job->config->namespace_) < 0)
 		return -ENOMEM;
 	pid_t pid = fork();
-	if (pid == 0)
+	if (pid == 0) {
+		child_tell(job, parent);
 		child_run(plumbing, arguments, (const char *const *)environment);
+	}
 	if (pid < 0)
 		return -errno;
 	free(environment[0]);
@@ -150,14 +166,12 @@ static int ready_wait(int fd, bool byte_needed, int seconds, struct failure *ret
 	return 0;
 }
 
-static int start(const char *const *arguments, const char *id, const char *namespace_,
-		 struct plumbing *plumbing, pid_t *ret_pid, struct failure *ret_failure)
+static int start(const struct job *job, const char *const *arguments, struct plumbing *plumbing,
+		 pid_t *ret_pid, struct failure *ret_failure)
 {
 	int result = plumbing_open(plumbing);
 
-	return result < 0
-		       ? result
-		       : program_start(arguments, id, namespace_, plumbing, ret_pid, ret_failure);
+	return result < 0 ? result : program_start(job, arguments, plumbing, ret_pid, ret_failure);
 }
 
 static int arguments_make(const char *uri, const char *const **ret_arguments,
@@ -177,8 +191,8 @@ static int arguments_make(const char *uri, const char *const **ret_arguments,
 			   failure_errno(-result));
 }
 
-int logger_start(const char *uri, const char *id, const char *namespace_, int seconds,
-		 struct logger *ret_logger, struct failure *ret_failure)
+int logger_start(const struct job *job, const char *uri, int seconds, struct logger *ret_logger,
+		 struct failure *ret_failure)
 {
 	struct plumbing plumbing = PLUMBING_NULL;
 	struct logger logger = LOGGER_NULL;
@@ -186,7 +200,7 @@ int logger_start(const char *uri, const char *id, const char *namespace_, int se
 	int result = arguments_make(uri, &arguments, ret_failure);
 
 	if (result == 0)
-		result = start(arguments, id, namespace_, &plumbing, &logger.pid, ret_failure);
+		result = start(job, arguments, &plumbing, &logger.pid, ret_failure);
 	if (result == 0)
 		result = ready_wait(plumbing.ready[0], uri_has_scheme(uri, "binary-v2"), seconds,
 				    ret_failure);

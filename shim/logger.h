@@ -17,6 +17,7 @@
 #include <sys/types.h>
 
 #include "shim/failure.h"
+#include "shim/pair.h"
 
 #define LOGGER_WAIT_SECONDS 10 /* for one that does not say that it is ready; then: refused */
 
@@ -27,9 +28,12 @@ struct logger {
 
 #define LOGGER_NULL ((struct logger){.output = {-1, -1}})
 
-/* id: of the exec, if it is one's output. It is ready when this returns 0. */
-int logger_start(const char *uri, const char *id, const char *namespace_, int seconds,
-		 struct logger *ret_logger, struct failure *ret_failure);
+/*
+ * It is ready when this returns 0. Until the monitor has been told of it, it dies with the worker; from
+ * then on, while the worker has not reported, the monitor ends it if the worker ends.
+ */
+int logger_start(const struct job *job, const char *uri, int seconds, struct logger *ret_logger,
+		 struct failure *ret_failure);
 void logger_kill(struct logger *logger); /* waits for its end; leaves LOGGER_NULL */
 
 #endif

@@ -107,12 +107,10 @@ static int open_file(struct worker_io *io)
 
 static int open_logger(struct worker_io *io)
 {
-	const struct verb *verb = io->job->verb;
 	struct logger *logger = &io->logger;
 	struct failure failure;
-	int result = logger_start(
-		io->request.path[FIFO_STDOUT], verb->exec_id[0] ? verb->exec_id : verb->id,
-		io->job->config->namespace_, LOGGER_WAIT_SECONDS, logger, &failure);
+	int result = logger_start(io->job, io->request.path[FIFO_STDOUT], LOGGER_WAIT_SECONDS,
+				  logger, &failure);
 	if (result != 0)
 		return worker_refuse(io->task, result, &failure);
 	io->message->report.logger_pid = logger->pid;

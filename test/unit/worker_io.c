@@ -338,8 +338,13 @@ static _Noreturn void start_hanging_logger(void)
 {
 	struct logger logger = LOGGER_NULL;
 	struct failure failure;
-	ASSERT_EQ(logger_start(uri("binary-v2", "trap '' TERM; exec sleep 1000"), "one", "ns", 1,
-			       &logger, &failure),
+	const struct shim_config config = {.namespace_ = "ns"};
+	const struct verb verb = {.type = VERB_CREATE, .tag = 7, .id = "one"};
+	int reports[2];
+	ASSERT_EQ(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, reports), 0);
+	const struct job job = {.config = &config, .verb = &verb, .report_fd = reports[1]};
+	ASSERT_EQ(logger_start(&job, uri("binary-v2", "trap '' TERM; exec sleep 1000"), 1, &logger,
+			       &failure),
 		  FAILURE_REFUSED);
 	ASSERT_STR(failure.text, "logging binary did not call ready within 1 s: context deadline "
 				 "exceeded");

@@ -103,7 +103,7 @@ static const struct verb_rule rules[VERB_MAX] = {
 	[VERB_END_LOGGER] = {.need = NEED_LIVE, .exec = EXEC_MAY},
 	/*
 	 * Ends the work on a container that this pair has begun and not answered; of a create, what it
-	 * did is undone, as a delete of the container would.
+	 * did is undone, as a delete of the container would; of an exec or restore, its process ends.
 	 */
 	[VERB_CANCEL] = {.need = NEED_VALID, .exec = EXEC_MAY, .act = act_cancel},
 	/* Gives a connection to the one address that containerd gave us, which speaks to any client. */

@@ -74,6 +74,13 @@ static uint8_t take_byte(struct input *input)
 	return byte;
 }
 
+/* Its length may be that of the field: then no zero ends it. */
+static void take_id(struct input *input, char id[static ID_SIZE])
+{
+	size_t size = take_byte(input);
+	take(input, id, size < ID_SIZE ? size : ID_SIZE);
+}
+
 static size_t take_verb(struct input *input, bool raw, struct verb *verb)
 {
 	if (raw)
@@ -81,8 +88,8 @@ static size_t take_verb(struct input *input, bool raw, struct verb *verb)
 	verb->type = take_byte(input);
 	verb->tag = take_byte(input);
 	verb->signal = take_byte(input);
-	take(input, verb->id, take_byte(input));
-	take(input, verb->exec_id, take_byte(input));
+	take_id(input, verb->id);
+	take_id(input, verb->exec_id);
 	return sizeof(*verb);
 }
 

@@ -138,15 +138,11 @@ static int read_root(struct reader *reader, const json_t *root)
 }
 
 /* An entry of type pid makes a new namespace; with a path it joins another's. */
-static int read_namespaces(struct reader *reader, const json_t *root)
+static int read_namespaces(struct reader *reader, const json_t *linux_)
 {
-	const json_t *linux_ = NULL, *list, *entry;
+	const json_t *list = json_object_get(linux_, "namespaces"), *entry;
 	size_t i;
-	int r = get_object(reader, root, "linux", &linux_);
 
-	if (r != 0)
-		return r;
-	list = json_object_get(linux_, "namespaces");
 	if (list && !json_is_null(list) && !json_is_array(list))
 		return wrong_type(reader, "linux.namespaces", "a list");
 	json_array_foreach(list, i, entry)
@@ -160,13 +156,26 @@ static int read_namespaces(struct reader *reader, const json_t *root)
 	return 0;
 }
 
+static int read_linux(struct reader *reader, const json_t *root)
+{
+	const json_t *linux_ = NULL;
+	int r = get_object(reader, root, "linux", &linux_);
+
+	if (r == 0)
+		r = read_namespaces(reader, linux_);
+	if (r == 0)
+		r = get_string(reader, linux_, "cgroupsPath", "linux.cgroupsPath",
+			       &reader->config->cgroups_path);
+	return r;
+}
+
 static int read_all(struct reader *reader, const json_t *root)
 {
 	static int (*const parts[])(struct reader *, const json_t *) = {
 		read_annotations,
 		read_process,
 		read_root,
-		read_namespaces,
+		read_linux,
 	};
 	int r = 0;
 
@@ -226,6 +235,7 @@ void config_json_deinit(struct config_json *config)
 	free(config->group);
 	free(config->root);
 	free(config->cwd);
+	free(config->cgroups_path);
 	free_strings(config->args);
 	free_strings(config->env);
 	*config = CONFIG_JSON_NULL;

@@ -18,6 +18,7 @@ struct config_json {
 	char *root;                 /* root.path as it stands there; NULL: absent */
 	char **args, **env;         /* of the process; NULL at the end; empty if absent */
 	char *cwd;                  /* of the process; "/" if absent */
+	char *cgroups_path;         /* linux.cgroupsPath as it stands there; NULL: absent */
 };
 
 #define CONFIG_JSON_NULL ((struct config_json){0})

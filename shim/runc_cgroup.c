@@ -15,6 +15,7 @@
  */
 #include "shim/runc_cgroup.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -22,6 +23,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/vfs.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "shim/cgroup_procs.h"
@@ -31,6 +33,7 @@
 #define CGROUP_ROOT "/sys/fs/cgroup"
 #define CGROUP2_MAGIC 0x63677270
 #define CGROUP_FILE_MAX 65536 /* bytes of /proc/PID/cgroup; more: as if there were nothing in it */
+#define REMOVE_TRIES 100      /* 5 ms apart; then it is somebody else's, too */
 
 static bool is_unified(void)
 {
@@ -176,4 +179,42 @@ bool runc_cgroup_freezer(const struct runtime_task *task, char path[static PATH_
 void runc_cgroup_thaw(const char *path)
 {
 	write_file(path, strcmp(strrchr(path, '/'), "/cgroup.freeze") == 0 ? "0" : "THAWED");
+}
+
+/* Those who were killed with the runtime may take a moment to leave. */
+static void remove_folder(const char *folder)
+{
+	static const struct timespec step = {.tv_nsec = 5000000};
+
+	for (int i = 0; rmdir(folder) < 0 && errno == EBUSY && i < REMOVE_TRIES; i++)
+		nanosleep(&step, NULL);
+}
+
+/* From the root of the hierarchies, and nowhere else. */
+static bool is_absolute(const char *path)
+{
+	size_t length = strlen(path);
+
+	return path[0] == '/' && length > 1 && !strstr(path, "/../") &&
+	       (length < 3 || strcmp(path + length - 3, "/..") != 0);
+}
+
+void runc_cgroup_remove(const char *cgroups_path)
+{
+	char folder[PATH_MAX];
+	DIR *root = is_absolute(cgroups_path) ? opendir(CGROUP_ROOT) : NULL;
+	struct dirent *entry;
+
+	if (!root)
+		return;
+	if (is_unified() &&
+	    snprintf(folder, sizeof(folder), CGROUP_ROOT "%s", cgroups_path) < PATH_MAX)
+		remove_folder(folder);
+	/* a link is a second name */
+	while (!is_unified() && (entry = readdir(root)))
+		if (entry->d_type == DT_DIR && entry->d_name[0] != '.' &&
+		    snprintf(folder, sizeof(folder), CGROUP_ROOT "/%s%s", entry->d_name,
+			     cgroups_path) < PATH_MAX)
+			remove_folder(folder);
+	closedir(root);
 }

@@ -25,6 +25,12 @@ const char *runc_cgroup_folder(const struct runtime_task *task);
 int runc_cgroup_kill(const char *folder);
 
 /*
+ * Removes, from every hierarchy, the empty cgroup that a config.json names. One that is in use stays;
+ * one below systemd's control, or below that of whoever calls, is not looked for.
+ */
+void runc_cgroup_remove(const char *cgroups_path);
+
+/*
  * The file that thaws what holds a container's init, in path; false: there is none. On cgroup v1 what
  * is frozen does not die before it is thawed; on v2 it does, but runc takes the container for paused
  * as long as its cgroup says so, and does not delete it.

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "shim/config_json.h"
 #include "shim/file.h"
 #include "shim/runc.h"
 #include "shim/runc_cgroup.h"
@@ -91,6 +92,28 @@ static bool state_gone(const struct runc_driver *driver)
 	return access(path, F_OK) < 0 && errno == ENOENT;
 }
 
+/*
+ * A runtime that was killed in create has made cgroups, and has not yet written down that it did: of
+ * such a container its own forced delete removes the folder only.
+ */
+static void cgroup_remove(void)
+{
+	struct config_json config = CONFIG_JSON_NULL;
+	struct failure failure;
+
+	if (config_json_read("config.json", &config, &failure) == 0 && config.cgroups_path)
+		runc_cgroup_remove(config.cgroups_path);
+	config_json_deinit(&config);
+}
+
+/* One that could not run is not there, and has made nothing either. */
+static bool is_removed(const struct runc_driver *driver, bool force, int run_result)
+{
+	return !runc_driver_failed(driver, run_result) ||
+	       (run_result == 0 && runc_driver_printed_unknown(driver)) ||
+	       (force && run_result == FAILURE_REFUSED && state_gone(driver));
+}
+
 /* containerd asks for a forced one after every container, also after those that are gone. */
 int runc_remove(struct runtime_task *task, bool force)
 {
@@ -106,11 +129,11 @@ int runc_remove(struct runtime_task *task, bool force)
 		runc_driver_add(&driver, "--force", NULL);
 	runc_driver_add(&driver, task->id, NULL);
 	r = runc_driver_run(&driver, NULL);
-	if (!runc_driver_failed(&driver, r) || (r == 0 && runc_driver_printed_unknown(&driver)))
-		return 0;
-	if (force && r == FAILURE_REFUSED && state_gone(&driver))
-		return 0; /* a program that is not there has made nothing either */
-	return runc_driver_fail(&driver, r, "failed to delete task");
+	if (!is_removed(&driver, force, r))
+		return runc_driver_fail(&driver, r, "failed to delete task");
+	if (force)
+		cgroup_remove();
+	return 0;
 }
 
 /* Whoever reads the features takes what is no JSON for a broken runtime, and nothing for an old one. */

@@ -87,6 +87,17 @@ TEST(group)
 	config_json_deinit(&config);
 }
 
+TEST(cgroups_path)
+{
+	struct config_json config = read_good("{\"linux\": {\"cgroupsPath\": \"/a/b\"}}");
+
+	ASSERT_STR(config.cgroups_path, "/a/b");
+	config_json_deinit(&config);
+	config = read_good("{\"linux\": {}}");
+	ASSERT(!config.cgroups_path);
+	config_json_deinit(&config);
+}
+
 static bool private_pids(const char *namespaces)
 {
 	char text[256];
@@ -146,6 +157,8 @@ TEST(wrong_types)
 	refused("{\"process\": {\"cwd\": 1}}", "config.json: process.cwd is not a string");
 	refused("{\"root\": {\"path\": {}}}", "config.json: root.path is not a string");
 	refused("{\"linux\": {\"namespaces\": {}}}", "config.json: linux.namespaces is not a list");
+	refused("{\"linux\": {\"cgroupsPath\": 1}}",
+		"config.json: linux.cgroupsPath is not a string");
 	refused("{\"annotations\": {\"io.containerd.runc.v2.group\": 1}}",
 		"config.json: io.containerd.runc.v2.group is not a string");
 }

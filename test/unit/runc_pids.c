@@ -283,3 +283,58 @@ TEST(killed_while_frozen)
 	ASSERT_EQ(rmdir(folder), 0);
 	fixture_end();
 }
+
+/* ---- left by a runtime that was killed in create ---- */
+
+/* With a folder of the container's state, as such a runtime leaves it. */
+static void remove_left(const char *cgroups_path, bool force)
+{
+	char config[PATH_MAX];
+
+	snprintf(config, sizeof(config), "{\"linux\": {\"cgroupsPath\": \"%s\"}}", cgroups_path);
+	fixture_write("bundle/config.json", config, 0644);
+	fixture_script("runc", "mkdir -p $top/root/ns/one");
+	fixture_shared->force = force;
+	ASSERT_EQ(fixture_call(fixture_remove), 0);
+}
+
+static void left_alone(const char *cgroups_path, bool force)
+{
+	remove_left(cgroups_path, force);
+	ASSERT_EQ(access(folder, F_OK), 0);
+}
+
+static void removed_when_empty(const char *root)
+{
+	char elsewhere[PATH_MAX];
+	const char *path;
+
+	world_begin(root);
+	path = strrchr(folder, '/');
+	ASSERT_EQ(mkdir(fixture_path("root"), 0700), 0);
+	ASSERT_EQ(mkdir(fixture_path("root/ns"), 0700), 0);
+	ASSERT_EQ(mkdir(fixture_path("root/ns/one"), 0700), 0);
+	left_alone(path, false);
+	left_alone(path + 1, true);
+	left_alone("/", true);
+	snprintf(elsewhere, sizeof(elsewhere), "/../%s%s", strrchr(root, '/') + 1, path);
+	left_alone(elsewhere, true);
+	pid_t pid = sleeper("");
+	left_alone(path, true);
+	end_process(pid);
+	remove_left(path, true);
+	ASSERT(access(folder, F_OK) < 0);
+	fixture_end();
+}
+
+TEST(left_on_v1)
+{
+	cgroups_v1();
+	removed_when_empty(CGROUPS "/devices");
+}
+
+TEST(left_on_v2)
+{
+	cgroups_v2();
+	removed_when_empty(CGROUPS);
+}

@@ -51,7 +51,7 @@ hand_config() {
 		   "capabilities": {"bounding": ["CAP_KILL"], "effective": ["CAP_KILL"],
 		     "permitted": ["CAP_KILL"]}},
 		 "root": {"path": "${HAND_ROOT:-$ROOTFS}"},
-		 "annotations": {${HAND_ANNOTATION:-}},
+		 "annotations": {${HAND_ANNOTATION:-}}, "hooks": {${HAND_HOOKS:-}},
 		 "mounts": [{"destination": "/proc", "type": "proc", "source": "proc"}
 		   ${HAND_MOUNT:+, $HAND_MOUNT}],
 		 "linux": {"cgroupsPath": "/$NAMESPACE/$1",

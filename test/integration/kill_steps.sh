@@ -2,31 +2,14 @@
 # SPDX-License-Identifier: Apache-2.0
 # seconds: 400
 # kill -9 of the server, the monitor, the worker or the runtime at each step of create, start, exec
-# and delete: a runtime that stops before or after its work holds the step still, as does a FIFO that
-# nobody reads and a logger that never says that it is ready. Afterwards the delete leaves nothing:
-# no container, mount, cgroup, socket, process.
+# and delete: a runtime that stops before, in or after its work holds the step still, as does a FIFO
+# that nobody reads and a logger that never says that it is ready. Afterwards the delete leaves
+# nothing: no container, mount, cgroup, socket, process.
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/hand.sh"
+. "$(dirname "$0")/steps.sh"
 
 SPEC='{"args": ["/bin/busybox", "sleep", "1000"], "cwd": "/", "env": ["PATH=/bin"]}'
-
-# A runtime that stays at the step in the file step: `before VERB` or `after VERB`. Its pid and the
-# worker's are in the file at. What it execs is what is killed by the end of the worker.
-steps_make() { # RUNTIME
-	{
-		echo '#!/bin/bash'
-		echo "cd $PWD/\$1 2>/dev/null; step=\$(<$PWD/step); verb="
-		echo 'for word in "$@"; do case $word in create | start | exec | delete)'
-		echo "verb=\$word; break ;; esac; done"
-		echo "[ \"\$step\" != \"after \$verb\" ] || $1 \"\$@\" || exit"
-		echo "case \$step in 'before '\$verb | 'after '\$verb)"
-		echo "echo \"\$\$ \$PPID\" >$PWD/at.new; mv $PWD/at.new $PWD/at"
-		echo 'exec sleep 1002 ;; esac'
-		echo "exec $1 \"\$@\""
-	} >runtime
-	chmod +x runtime
-	echo none >step
-}
 
 # begun ID: a shim, and its container as the step wants it
 begun() {
@@ -67,18 +50,14 @@ step_call() { # ID
 	CLIENT=$!
 }
 
-# The step is held: sets RUNTIME_PID and WORKER_PID.
-step_await() { # ID
+# In these the worker itself waits, and no runtime.
+worker_await() { # ID
 	case $STEP in
 	fifo | logger)
 		must_become 10 "the worker waits" worker_waits "$1"
-		RUNTIME_PID=
 		WORKER_PID=$(worker_pids)
 		;;
-	*)
-		must_become 10 "$STEP is reached" [ -s at ]
-		read -r RUNTIME_PID WORKER_PID <"at"
-		;;
+	*) step_await ;;
 	esac
 }
 worker_pids() {
@@ -90,10 +69,22 @@ worker_pids() {
 }
 worker_waits() {
 	case $STEP in
-	fifo) [ -e "/run/containerd/runc/$NAMESPACE/$1/state.json" ] || return 1 ;;
+	fifo) container_made "$1" || return 1 ;;
 	logger) some_of "cat /proc/self/fd/3" || return 1 ;;
 	esac
-	[ "$(worker_pids | wc -w)" = 1 ] && none_of "runc --"
+	[ "$(worker_pids | wc -w)" = 1 ] && runtime_ended
+}
+# A container that was not started has the command line of crun itself.
+runtime_ended() {
+	local pid
+	for pid in $(pids_of "$KIND --"); do
+		[ "$(status_field "$pid" PPid)" != "$(worker_pids)" ] || return 1
+	done
+}
+# The files of runc and of crun.
+container_made() {
+	[ -e "/run/containerd/runc/$NAMESPACE/$1/state.json" ] ||
+		[ -e "/run/containerd/runc/$NAMESPACE/$1/status" ]
 }
 
 # What may be left of one is left to be seen by the harness, too.
@@ -105,19 +96,19 @@ nothing_of() { # ID
 	must_become 5 "no process is left at $STEP" none_of "sleep 100"
 	must_become 5 "no process is left at $STEP" none_of "/bin/busybox sleep"
 	must_become 5 "no logger is left at $STEP" none_of "cat /proc/self/fd/3"
-	same "cgroups at $STEP" "" "$(find /sys/fs/cgroup/*/"$NAMESPACE/$1" -maxdepth 0 2>/dev/null)"
+	same "cgroups at $STEP" "" "$(cgroups_of "$1")"
 }
 
 # The pair has gone: containerd would run the delete verb.
 after_pair() { # ID
 	must_become 5 "the pair has gone at $STEP" no_shim
-	echo none >step
+	step_set none
 	hand_delete "$1" >deleted || fail "delete after $STEP: $(<deleted)"
 }
 
 # The pair lives on: the call has failed, and the container can be deleted.
 after_work() { # ID
-	echo none >step
+	step_set none
 	wait "$CLIENT" && fail "$STEP succeeded"
 	holds "error at $STEP" "error " "$(<"called.$1")"
 	"$TASK" "$ADDRESS" Kill id="$1" signal=9 all=1 2>/dev/null || true
@@ -137,20 +128,14 @@ logger_make() {
 
 killed_at() { # VICTIM ID
 	begun "$2"
-	rm -f at
 	case $STEP in
 	fifo) mkfifo "unread.$2" ;;
 	logger) logger_make ;;
-	*) echo "$STEP" >step ;;
+	*) step_set "$STEP" ;;
 	esac
 	step_call "$2"
-	step_await "$2"
-	case $1 in
-	server) kill -KILL "$(server_pid "$2")" ;;
-	monitor) kill -KILL "$(monitor_pid "$2")" ;;
-	worker) kill -KILL "$WORKER_PID" ;;
-	runtime) kill -KILL "$RUNTIME_PID" ;;
-	esac
+	worker_await "$2"
+	step_kill "$1" "$2"
 	case $1 in
 	server | monitor) after_pair "$2" ;;
 	*) after_work "$2" ;;
@@ -159,13 +144,15 @@ killed_at() { # VICTIM ID
 	nothing_of "$2"
 }
 
-# killed VICTIM STEP...
+# killed RUNTIME.VICTIM STEP...
 killed() {
-	local victim=$1 number=0
+	local victim=${1#*.} number=0
+	KIND=${1%.*}
 	shift
 	hand_shim runc
 	sink_start
-	steps_make "${MOTE_STEPS_RUNTIME:-runc}"
+	steps_make "$KIND"
+	HAND_HOOKS=$STEP_HOOKS
 	for STEP in "$@"; do
 		number=$((number + 1))
 		echo "$victim is killed: $STEP"
@@ -173,15 +160,21 @@ killed() {
 	done
 }
 
-in_create() { killed "$1" "before create" "after create"; }
-in_start() { killed "$1" "before start" "after start"; }
+ALL=({runc,crun}.{server,monitor,worker,runtime})
+in_create() { killed "$1" "before create" "in create" "after create"; }
+in_start() {
+	case $1 in
+	runc.*) killed "$1" "before start" "after start" ;;
+	crun.*) killed "$1" "before start" "in start" "after start" ;;
+	esac
+}
 in_exec() { killed "$1" "before exec" "after exec"; }
-in_delete() { killed "$1" "before delete" "after delete"; }
+in_delete() { killed "$1" "before delete" "in delete" "after delete"; }
 in_streams() { killed "$1" fifo logger; }
-scenario --mote in_create server monitor worker runtime
-scenario --mote in_start server monitor worker runtime
-scenario --mote in_exec server monitor worker runtime
-scenario --mote in_delete server monitor worker runtime
-scenario --mote in_streams server monitor worker
+scenario --mote in_create "${ALL[@]}"
+scenario --mote in_start "${ALL[@]}"
+scenario --mote in_exec "${ALL[@]}"
+scenario --mote in_delete "${ALL[@]}"
+scenario --mote in_streams {runc,crun}.{server,monitor,worker}
 
 run_scenarios "$@"

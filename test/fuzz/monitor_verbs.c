@@ -6,6 +6,7 @@
  * The input is a list of messages. Each begins with a byte that says what comes:
  *   bits 0, 1  payload: none, a sealed memfd, one that can still be changed, one that is too large
  *   bit 2      before the message the oldest worker ends and has done what it was to
+ *   bit 4      there is no process to be had for a worker
  *   bit 3      the message follows as it is; else so: type, tag, signal, and the two ids, each as
  *              its length in a byte and its bytes
  */
@@ -35,6 +36,7 @@ static struct monitor *monitor;
 static pid_t last_pid;
 
 static bool playing; /* else it is the program that runs this target which forks */
+static bool fork_fails;
 
 pid_t __real_fork(void);
 pid_t __wrap_fork(void);
@@ -43,7 +45,12 @@ int __wrap_kill(pid_t pid, int signal);
 
 pid_t __wrap_fork(void)
 {
-	return playing ? ++last_pid : __real_fork();
+	if (!playing)
+		return __real_fork();
+	if (!fork_fails)
+		return ++last_pid;
+	errno = EAGAIN;
+	return -1;
 }
 
 /* Only workers: never a process of a container, a group, or everybody. */
@@ -121,12 +128,20 @@ static void oldest_ends(void)
 	worker_free(children, oldest);
 }
 
-/* As the monitor's loop does before it takes the next one in. */
+/* As the monitor's loop does before it takes the next one in. What is settled here is a failure. */
 static void answer_drop(void)
 {
+	struct monitor_container *failed = monitor->settle;
+
 	if (monitor->outgoing)
 		report_deinit(&monitor->message);
 	monitor->outgoing = false;
+	monitor->settle = NULL;
+	if (!failed)
+		return;
+	failed->init.hold = failed->exclusive = false;
+	if (failed->phase == CONTAINER_CREATING)
+		children_remove(&monitor->children, failed);
 }
 
 static void check(void)
@@ -154,6 +169,7 @@ static bool deliver(struct input *input, const int *ends)
 
 	if (control & 4)
 		oldest_ends();
+	fork_fails = control & 16;
 	size_t size = take_verb(input, control & 8, &verb);
 	if (size == sizeof(verb))
 		result = verb_send(ends[0], &verb, payload);
@@ -189,6 +205,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	monitor->config = &config;
 	monitor->message.text = monitor->text;
 	monitor->children.folder = "/nowhere";
+	strcpy(monitor->setup.publisher_path, "/nowhere/events");
+	strcpy(monitor->setup.socket_path, "/nowhere/socket");
+	monitor->socket_inode = 1;
 	struct monitor_container *victim = children_add(&monitor->children, VICTIM);
 	victim->phase = CONTAINER_LIVE;
 	victim->init.container = victim;

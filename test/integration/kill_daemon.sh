@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# seconds: 400
+# seconds: 900
 # kill -9 of the server, the monitor, the worker or the runtime before and after the runtime's part of
 # create, start, exec and delete, while containerd waits for the answer. It is containerd then that runs
 # the delete verb, or the client that removes what is there. Nothing is left of it but an exit that was

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# seconds: 400
+# seconds: 900
 # kill -9 of the server, the monitor, the worker or the runtime at each step of create, start, exec
 # and delete: a runtime that stops before, in or after its work holds the step still, as does a FIFO
 # that nobody reads and a logger that never says that it is ready. Afterwards the delete leaves
@@ -50,41 +50,12 @@ step_call() { # ID
 	CLIENT=$!
 }
 
-# In these the worker itself waits, and no runtime.
+# What is waited for when the runtime has ended, or before it is run, is the worker's own matter.
 worker_await() { # ID
-	case $STEP in
-	fifo | logger)
-		must_become 10 "the worker waits" worker_waits "$1"
-		WORKER_PID=$(worker_pids)
-		;;
-	*) step_await ;;
-	esac
-}
-worker_pids() {
-	local pid
-	for pid in $(shim_pids); do
-		[ "$(status_field "$pid" PPid)" != "$(monitor_pid)" ] || [ "$pid" = "$(server_pid)" ] ||
-			echo "$pid"
-	done
-}
-worker_waits() {
-	case $STEP in
-	fifo) container_made "$1" || return 1 ;;
-	logger) some_of "cat /proc/self/fd/3" || return 1 ;;
-	esac
-	[ "$(worker_pids | wc -w)" = 1 ] && runtime_ended
-}
-# A container that was not started has the command line of crun itself.
-runtime_ended() {
-	local pid
-	for pid in $(pids_of "$KIND --"); do
-		[ "$(status_field "$pid" PPid)" != "$(worker_pids)" ] || return 1
-	done
-}
-# The files of runc and of crun.
-container_made() {
-	[ -e "/run/containerd/runc/$NAMESPACE/$1/state.json" ] ||
-		[ -e "/run/containerd/runc/$NAMESPACE/$1/status" ]
+	step_await
+	if [ "$STEP" = fifo ]; then
+		must_become 10 "the runtime ends" process_gone "$RUNTIME_PID"
+	fi
 }
 
 # What may be left of one is left to be seen by the harness, too.
@@ -120,16 +91,23 @@ deleted() {
 	"$TASK" "$ADDRESS" Delete id="$1" >/dev/null 2>answer || grep -q "^error 5 " answer
 }
 
-# It reads, and ends with its container, but does not say that it is ready.
+# It reads, and ends with its container, but does not say that it is ready. Its parent is the worker.
 logger_make() {
-	printf '#!/bin/sh\nexec cat /proc/self/fd/3 >/dev/null\n' >"$PWD/logger"
+	cat >"$PWD/logger" <<-END
+		#!/bin/sh
+		echo "0 \$PPID" >$PWD/at.new && mv $PWD/at.new $PWD/at
+		exec cat /proc/self/fd/3 >/dev/null
+	END
 	chmod +x logger
 }
 
 killed_at() { # VICTIM ID
 	begun "$2"
 	case $STEP in
-	fifo) mkfifo "unread.$2" ;;
+	fifo)
+		mkfifo "unread.$2"
+		step_set "past create"
+		;;
 	logger) logger_make ;;
 	*) step_set "$STEP" ;;
 	esac

@@ -8,6 +8,7 @@
 #     in VERB       it waits for a hook that does not end; there is none in an exec, nor in runc's
 #                   start
 #     after VERB    it has done all, and has not ended
+#     past VERB     it goes on, and ends
 #
 # When it is reached the file `at` holds the runtime's pid and the worker's.
 
@@ -25,6 +26,7 @@ steps_make() {
 		[ "\$step" != "after \$verb" ] || $1 "\$@" || exit
 		case \$step in
 		"in \$verb") tell in ;;
+		"past \$verb") tell at ;;
 		"before \$verb" | "after \$verb") tell at && exec sleep 1002 ;;
 		esac
 		exec $1 "\$@"

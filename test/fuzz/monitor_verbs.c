@@ -25,6 +25,7 @@
 #include "ttrpc/ttrpc.h"
 
 #define VICTIM "victim"
+#define VICTIM_PID ((1 << 28) - 1)
 #define FIRST_PID (1 << 28) /* of the workers that there are not; beyond what a kernel gives out */
 
 struct input {
@@ -53,11 +54,16 @@ pid_t __wrap_fork(void)
 	return -1;
 }
 
-/* Only workers: never a process of a container, a group, or everybody. */
+/*
+ * Only workers, and the one process that the monitor itself sends signals to: never another one, a
+ * group, or everybody.
+ */
 int __wrap_kill(pid_t pid, int signal)
 {
 	if (!playing)
 		return __real_kill(pid, signal);
+	if (pid == VICTIM_PID && signal >= 0 && signal <= SIGNAL_MAX && signal != SIGKILL)
+		return 0;
 	if (pid <= FIRST_PID || (signal != SIGKILL && signal != SIGTERM) ||
 	    !worker_find(&monitor->children, pid))
 		abort();
@@ -144,6 +150,14 @@ static void answer_drop(void)
 		children_remove(&monitor->children, failed);
 }
 
+/* What the monitor has answered at once. */
+static void answers_drop(int fd)
+{
+	char bytes[1];
+	while (recv(fd, bytes, sizeof(bytes), MSG_DONTWAIT) > 0)
+		;
+}
+
 static void check(void)
 {
 	const struct children *children = &monitor->children;
@@ -187,6 +201,7 @@ static bool deliver(struct input *input, const int *ends)
 	if (result != 0 && result != -EPROTO && result != -EBADMSG)
 		abort();
 	answer_drop();
+	answers_drop(ends[0]);
 	check();
 	return result == 0;
 }
@@ -203,7 +218,9 @@ static void monitor_clear(void)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static const struct shim_config config = {.id = VICTIM, .namespace_ = "ns"};
+	static const struct runtime runtime = {.name = "io.containerd.fuzz.v2"};
+	static const struct shim_config config = {
+		.id = VICTIM, .namespace_ = "ns", .runtime = &runtime};
 	struct input input = {.data = data, .size = size};
 	int ends[2];
 
@@ -221,7 +238,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct monitor_container *victim = children_add(&monitor->children, VICTIM);
 	victim->phase = CONTAINER_LIVE;
 	victim->init.container = victim;
-	victim->init.process.pid = 1;
+	victim->init.process.pid = VICTIM_PID;
+	victim->direct = RUNTIME_DIRECT_KILL | RUNTIME_DIRECT_PIDS;
+	monitor->server_fd = ends[1];
 	playing = true;
 	while (input.size > 0 && deliver(&input, ends))
 		;

@@ -48,6 +48,7 @@ if [ -n "${MOTE_WORK:-}" ]; then
 	PTY=$MOTE_BUILD/test/pty
 	PATTERN=$MOTE_BUILD/test/pattern
 	BUNDLES=$STATE/io.containerd.runtime.v2.task/$NAMESPACE
+	CGROUP=${MOTE_WORK##*/}
 fi
 
 # shellcheck source=scenario.sh
@@ -370,7 +371,7 @@ left_files() {
 		2>/dev/null
 	find "$BUNDLES" "$MOTE_WORK/root/io.containerd.runtime.v2.task/$NAMESPACE" -mindepth 1 \
 		-maxdepth 1 2>/dev/null
-	find /sys/fs/cgroup/"$NAMESPACE" /sys/fs/cgroup/*/"$NAMESPACE" -mindepth 1 -type d \
+	find /sys/fs/cgroup/"$CGROUP" /sys/fs/cgroup/*/"$CGROUP" -mindepth 1 -type d \
 		2>/dev/null
 }
 

@@ -54,7 +54,7 @@ GOALS := $(or $(MAKECMDGOALS),all)
 GET_BY_THEMSELVES := run test bench lint asan fuzz fuzz-coverage test-vm test-daemons interop soak \
 	soak-shim
 NEEDED := build $(if $(filter run test bench soak-shim test-vm test-daemons,$(GOALS)),daemons) \
-	$(if $(filter test-daemons,$(GOALS)),later newest) \
+	$(if $(filter test-daemons,$(GOALS)),later newest cri) \
 	$(if $(filter lint format fuzz,$(GOALS)),lint) \
 	$(if $(filter fuzz fuzz-coverage,$(GOALS)),fuzz) \
 	$(if $(filter test-vm,$(GOALS)),vm)

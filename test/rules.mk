@@ -85,11 +85,12 @@ $(addprefix build/test/,task sink pty pattern): build/test/%: build/musl/obj/tes
 		build/musl/obj/test/tools/wire.o
 	$(call link,musl)
 
-# The table of scenarios under every containerd that can be had.
+# The tables of scenarios, with containers and with pods, under every containerd that can be had.
 .PHONY: test-daemons
 test-daemons: all $(TEST_TOOLS)
-	@test/run $(or $(wildcard test/integration/daemon-$(or $(DAEMON),*).sh), \
-		test/integration/daemon-base.sh) | test/integration/summary
+	@test/run $(or $(wildcard $(foreach table,daemon cri, \
+		test/integration/$(table)-$(or $(DAEMON),*).sh)), \
+		test/integration/daemon-base.sh test/integration/cri-base.sh) | test/integration/summary
 ifdef DAEMON
 export MOTE_DAEMON := $(DAEMON)
 endif

@@ -1,0 +1,8 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# seconds: 900
+# Pods under Debian sid's containerd.
+MOTE_DAEMON=sid
+. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/cri.sh"
+run_scenarios "$@"

@@ -126,12 +126,30 @@ static bool has_pid(const char *folder, pid_t pid)
 	return false;
 }
 
+const char *runc_cgroup_controller(void)
+{
+	return is_unified() ? "" : "devices";
+}
+
+bool runc_cgroup_find(pid_t pid, char folder[static PATH_MAX])
+{
+	return find_folder(pid, runc_cgroup_controller(), folder) == 0;
+}
+
+bool runc_cgroup_keep_folder(struct runtime_task *task, const char *folder, pid_t init)
+{
+	if (!has_pid(folder, init))
+		return false;
+	runc_options_keep_more(task, folder);
+	return true;
+}
+
 void runc_cgroup_keep(struct runtime_task *task, pid_t init)
 {
 	char folder[PATH_MAX];
 
-	if (find_folder(init, is_unified() ? "" : "devices", folder) == 0 && has_pid(folder, init))
-		runc_options_keep_more(task, folder);
+	if (runc_cgroup_find(init, folder))
+		runc_cgroup_keep_folder(task, folder, init);
 }
 
 const char *runc_cgroup_folder(const struct runtime_task *task)
@@ -151,6 +169,16 @@ static int write_file(const char *path, const char *text)
 	r = file_write_all(fd, text, strlen(text));
 	close(fd);
 	return r;
+}
+
+int runc_cgroup_move(const char *folder, pid_t pid)
+{
+	char path[PATH_MAX], number[16];
+
+	if (snprintf(path, sizeof(path), "%s/cgroup.procs", folder) >= PATH_MAX)
+		return -ENAMETOOLONG;
+	snprintf(number, sizeof(number), "%d", pid);
+	return write_file(path, number);
 }
 
 int runc_cgroup_kill(const char *folder)

@@ -18,6 +18,18 @@
  */
 void runc_cgroup_keep(struct runtime_task *task, pid_t init);
 
+/* The same of a folder that is known; false: the init is not in it nor below. */
+bool runc_cgroup_keep_folder(struct runtime_task *task, const char *folder, pid_t init);
+
+/* The hierarchy that all this is about, as /proc/PID/cgroup and runc's state have it. */
+const char *runc_cgroup_controller(void);
+
+/* The folder of the cgroup that a process is in; false: it is in the shim's own, or can't be seen. */
+bool runc_cgroup_find(pid_t pid, char folder[PATH_MAX]);
+
+/* Puts a process, with all its threads, into the cgroup of that folder. */
+int runc_cgroup_move(const char *folder, pid_t pid);
+
 /* The folder of what was kept; NULL: only the runtime knows. */
 const char *runc_cgroup_folder(const struct runtime_task *task);
 

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "shim/runc.h"
+#include "shim/runc_adopt.h"
 #include "shim/runc_driver.h"
 
 #define WALK_DESCRIPTORS 16
@@ -210,7 +211,6 @@ static int restore_failed(struct runtime_task *task, int result)
 	return result;
 }
 
-/* Its cgroup is not kept (runc_cgroup.h): it runs at once, and may have been moved before. */
 int runc_restore(struct runtime_task *task, pid_t *ret_pid)
 {
 	struct runc_driver driver;
@@ -230,6 +230,7 @@ int runc_restore(struct runtime_task *task, pid_t *ret_pid)
 		return restore_failed(task, r);
 	if (runc_driver_is_known(&driver))
 		task->direct = RUNTIME_DIRECT_KILL;
+	runc_adopt(&driver, pid);
 	*ret_pid = pid;
 	return 0;
 }

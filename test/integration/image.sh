@@ -80,4 +80,41 @@ no_command() {
 }
 scenario no_command runc crun
 
+# As its users do it: an image of the running container, with what it has in its memory and what it
+# wrote, of which another one is made. VARIANT is the name of our shim: own or stock.
+checkpoint() {
+	local image=local.test/checkpoint:1 last
+	needs_criu runc
+	runtime_flags runc
+	[ "$1" != stock ] || RUNTIME=(--runtime io.containerd.runc.v2)
+	image_import native >/dev/null
+	ctr run -d --null-io --net-host --snapshotter native "${RUNTIME[@]}" "$IMAGE" first /bin/sh \
+		-c 'i=0; while :; do i=$((i + 1)); echo $i >>/tmp/counted; sleep 0.05; done'
+	must_become 10 "it counts" counted_to first 5
+	ctr container checkpoint --image --task --rw first $image
+	last=$(counted first)
+	must_become 10 "the first counts on" counted_to first $((last + 5))
+	events_are first "create start paused checkpointed resumed"
+	remove_container first
+	ctr container restore --live --rw second $image
+	# What containerd unpacked for the shim it leaves behind.
+	rm -r "$(grep -o '"checkpoint":"[^"]*ctrd-checkpoint[^"]*' "$EVENTS" | cut -d'"' -f4)"
+	must_become 10 "the second counts" counted_to second $((last + 5))
+	last=$(counted second)
+	same "what was counted" "$(seq "$last")" \
+		"$(head -n "$last" "$BUNDLES/second/rootfs/tmp/counted")"
+	status_of ctr task exec --exec-id more second /bin/sh -c 'exit 5'
+	same "exit code of an exec" 5 "$STATUS"
+	ctr task kill --signal SIGKILL second
+	must_become 10 "it stops" task_is second STOPPED
+	remove_task second
+	same "exit code" 137 "$EXIT_CODE"
+	ctr container rm second
+	ctr image rm --sync $image >/dev/null
+	image_remove
+}
+counted() { tail -n 1 "$BUNDLES/$1/rootfs/tmp/counted"; }
+counted_to() { [ "$(counted "$1")" -ge "$2" ]; }
+scenario checkpoint own stock
+
 run_scenarios "$@"

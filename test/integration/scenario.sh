@@ -193,6 +193,15 @@ wrapper_make() {
 	chmod +x "$file"
 }
 
+# needs_criu RUNTIME: skips what criu, by its own check, can't do here, or the runtime not without it
+needs_criu() {
+	local said
+	[ "$1" != crun ] || crun --version | grep -q +CRIU || skip "this crun was built without criu"
+	type -P criu >/dev/null || skip "there is no criu"
+	said=$(criu check 2>&1) ||
+		skip "criu: $(grep Error <<<"$said" | grep -v 'exited, status' | tail -n 1)"
+}
+
 task_status() { ctr task ls | awk -v id="$1" '$1 == id { print $3 }'; }
 task_pid() { ctr task ls | awk -v id="$1" '$1 == id { print $2 }'; }
 task_is() { [ "$(task_status "$1")" = "$2" ]; }

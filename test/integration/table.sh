@@ -317,9 +317,9 @@ out_of_memory() {
 in_table out_of_memory
 
 checkpoint() {
-	local reason
-	reason=$(criu check 2>&1) || skip "criu: $(grep -m 1 Error <<<"$reason" || tail -n 1 <<<"$reason")"
+	needs_criu "${1%.*}"
 	choose "$1"
+	FLAGS=(--net-host)
 	back checkpoint /bin/busybox sh -c 'i=0; while :; do i=$((i + 1)); echo $i >/tmp/count; sleep 0.05; done'
 	must_become 10 "it counts" [ -s "$ROOTFS/tmp/count" ]
 	on_socket checkpoint Checkpoint path="$SCRATCH/image"

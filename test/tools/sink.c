@@ -35,6 +35,7 @@ static const struct sink_event {
 	{"/tasks/exec-started", "containerd.events.TaskExecStarted", 2, 3, 0, 0},
 	{"/tasks/paused", "containerd.events.TaskPaused", 0, 0, 0, 0},
 	{"/tasks/resumed", "containerd.events.TaskResumed", 0, 0, 0, 0},
+	{"/tasks/checkpointed", "containerd.events.TaskCheckpointed", 0, 0, 0, 0},
 };
 
 static const struct sink_event *sink_find_event(const struct wire_field *topic)

@@ -164,43 +164,6 @@ terminal() {
 }
 scenario --mote terminal runc crun
 
-# From an image that was taken while it ran on, a second container goes on where the image ends.
-checkpoint() {
-	needs_unified
-	criu_find || skip "there is no criu"
-	criu check >reason 2>&1 || skip "criu: $(grep -v -e Warn -e '^ *$' reason | head -n 4 | tr '\n' ' ')"
-	begin "$1" first /bin/sh -c \
-		'i=0; while :; do i=$((i + 1)); echo $i >/tmp/count; sleep 0.05; done'
-	hand_create first
-	call Start id=first >/dev/null
-	must_become 10 "it counts" counted 20
-	call Checkpoint id=first path="$SCRATCH/image"
-	same "status after the checkpoint" 2 "$(field status State id=first)"
-	[ -s "$SCRATCH/image/inventory.img" ] || fail "no image: $(ls "$SCRATCH/image")"
-	hand_end first
-	hand_shutdown first
-	echo 0 >"$ROOTFS/tmp/count"
-	hand_bundle second
-	hand_start second
-	same "pid of what is not restored" "" "$(field pid Create id=second \
-		bundle="$HAND/second" checkpoint="$SCRATCH/image" "${OPTIONS[@]}")"
-	call Start id=second >/dev/null
-	same "status after the restore" 2 "$(field status State id=second)"
-	must_become 10 "it counts on" counted 20
-	hand_end second
-	hand_shutdown second
-	rm "$ROOTFS/tmp/count"
-}
-counted() { [ "$(cat "$ROOTFS/tmp/count")" -ge "$1" ]; }
-criu_find() {
-	local folder=$TOP/build/daemons/criu
-	! type -P criu >/dev/null || return 0
-	[ -x "$folder/usr/sbin/criu" ] || return 1
-	wrapper_make "$MOTE_WORK/bin/criu" "$folder/usr/sbin/criu" "*) . $folder/env.sh ;;"
-	hash -r
-}
-scenario --mote checkpoint runc
-
 # There is no systemd to make a scope of such a name: one line says so, and nothing is left.
 without_systemd() {
 	needs_unified

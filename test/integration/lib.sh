@@ -205,9 +205,7 @@ inner_prepare() {
 		hide_unified_cgroup || return 1
 	fi
 	crun_takes_spec || crun_persuade || return 1
-	[ ! -e "$TOP/build/daemons/criu/env.sh" ] || wrapper_make "$MOTE_WORK/bin/criu" \
-		"$TOP/build/daemons/criu/usr/sbin/criu" "*) . $TOP/build/daemons/criu/env.sh ;;" ||
-		return 1
+	criu_take criu || true
 	PATH=$MOTE_WORK/bin:$PATH
 	export PATH
 	rootfs_make "$ROOTFS"

@@ -12,7 +12,7 @@
 # must understand both.
 
 TABLE_VARIANTS=(runc.own crun.own runc.stock crun.stock)
-SCENARIO_LIMIT=60
+[ "$SCENARIO_LIMIT" -ge 60 ] || SCENARIO_LIMIT=60
 
 daemon_version() (
 	# shellcheck disable=SC1090

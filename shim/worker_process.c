@@ -2,7 +2,6 @@
 /* Judging and ending a process: see worker_process.h. */
 #include "shim/worker_process.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -13,6 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "shim/folder.h"
 #include "shim/state.h"
 
 #define DEATH_WAIT_MS 10000 /* for a process that was sent SIGKILL */
@@ -53,7 +53,7 @@ static bool is_credible(pid_t pid)
 
 /*
  * Everything from here to worker_process_adopt() runs in a signal's handler, which may have interrupted
- * malloc(3): /proc is read without opendir(3).
+ * malloc(3).
  */
 static void child_kill(const char *name)
 {
@@ -66,17 +66,14 @@ static void child_kill(const char *name)
 
 static void children_kill(void)
 {
-	_Alignas(struct dirent) char entries[4096];
-	int folder = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	long n;
-	while ((n = syscall(SYS_getdents64, folder, entries, sizeof(entries))) > 0) {
-		for (long at = 0; at < n;) {
-			const struct dirent *entry = (void *)(entries + at);
-			child_kill(entry->d_name);
-			at += entry->d_reclen;
-		}
-	}
-	close(folder);
+	struct folder proc;
+	const char *name;
+	unsigned char type;
+	int fd = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	folder_init(&proc, fd);
+	while (folder_next(&proc, &name, &type) > 0)
+		child_kill(name);
+	close(fd);
 }
 
 /* The children of those that end become this process's own: so it goes on until there is none. */

@@ -7,7 +7,8 @@
 #     proto < ttrpc < api < shim        seccomp < shim        test uses all
 #
 # A runtime (shim/runc*, shim/skeleton.c) is written against shim/shim.h and, as anybody's may be, what
-# libshim offers for its workers: running a program, small files, texts of failures, config.json. They
+# libshim offers for its workers: running a program, small files, texts of failures, config.json, the
+# pids of a cgroup. They
 # run in the worker alone. Of the resident pair, and of all else in shim/, it knows nothing: what it could not do
 # without would be missing for the runtimes of others. The libraries of others have one user each.
 set -u
@@ -59,7 +60,7 @@ library() {
 }
 
 runtimes() {
-	local files offered='shim/(shim|command|failure|file|config_json)\.h'
+	local files offered='shim/(shim|cgroup_procs|command|failure|file|config_json)\.h'
 	mapfile -t files < <(sources shim | grep -E '^shim/(runc[^/]*|skeleton)\.[ch]$')
 	report runtimes "$(includes_of "${files[@]}" | grep ':"' |
 		grep -vE ":\"($offered|shim/runc[^/]*|proto/.*)\$")"

@@ -8,9 +8,8 @@
 #
 # A runtime (shim/runc*, shim/skeleton.c) is written against shim/shim.h and, as anybody's may be, what
 # libshim offers for its workers: running a program, small files, texts of failures, config.json, the
-# pids of a cgroup. They
-# run in the worker alone. Of the resident pair, and of all else in shim/, it knows nothing: what it could not do
-# without would be missing for the runtimes of others. The libraries of others have one user each.
+# pids of a cgroup. Of the resident pair, and of all else in shim/, it knows nothing: what it could not
+# do without would be missing for the runtimes of others. The libraries of others have one user each.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 status=0

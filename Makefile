@@ -13,6 +13,7 @@
 #     make interop    clients and servers of other implementations of ttrpc, where Go or Rust is installed
 #     make bench, make bench-ttrpc    figures of the shim; of the library, beside Go's and Rust's
 #     make test-vm    the same containers in a machine with cgroup v2
+#     make bench-vm   how many containers such a machine holds when it has 256 MB, shim by shim
 #     make test-daemons  every scenario under every containerd that can be had, and a table of the
 #                     results; DAEMON=trixie: that one only, also in `make test`
 #     make soak-shim  100,000 processes and 10,000 containers in one shim; SOAK_EXECS=N
@@ -51,13 +52,14 @@ quiet = $(if $(filter 0,$(V)),@printf '  %-8s%s\n' $1 $@;)mkdir -p $(@D);
 # ---- what must be there ----
 
 GOALS := $(or $(MAKECMDGOALS),all)
-GET_BY_THEMSELVES := run test bench lint asan fuzz fuzz-coverage test-vm test-daemons interop soak \
-	soak-shim
-NEEDED := build $(if $(filter run test bench soak-shim test-vm test-daemons,$(GOALS)),daemons) \
-	$(if $(filter test-daemons,$(GOALS)),later newest cri) \
+GET_BY_THEMSELVES := run test bench lint asan fuzz fuzz-coverage test-vm bench-vm test-daemons interop \
+	soak soak-shim
+NEEDED := build \
+	$(if $(filter run test bench soak-shim test-vm bench-vm test-daemons,$(GOALS)),daemons) \
+	$(if $(filter test-daemons,$(GOALS)),later cri) $(if $(filter test-daemons bench-vm,$(GOALS)),newest) \
 	$(if $(filter lint format fuzz,$(GOALS)),lint) \
 	$(if $(filter fuzz fuzz-coverage,$(GOALS)),fuzz) \
-	$(if $(filter test-vm,$(GOALS)),vm)
+	$(if $(filter test-vm bench-vm,$(GOALS)),vm)
 
 ifneq ($(filter-out clean deps deps-vm,$(GOALS)),)
 MISSING := $(shell .deps/deps missing $(NEEDED))

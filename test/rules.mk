@@ -101,9 +101,14 @@ endif
 VM_TOOLS := build/musl/test/unit/harden build/musl/test/unit/harden_works \
 	build/musl/test/unit/cgroup_v2 build/musl/test/filter/filter-loaded
 
-.PHONY: test-vm
+build/test/pause: build/musl/obj/test/tools/pause.o
+	$(call link,musl)
+
+.PHONY: test-vm bench-vm
 test-vm: $(PRODUCTS) $(TEST_TOOLS) $(VM_TOOLS)
 	@test/run test/vm/vm.sh
+bench-vm: $(PRODUCTS) build/test/pause
+	@test/vm/bench
 # ---- end of the machine ----
 
 # ---- fuzz targets: replayed by the tests, given to clang's libFuzzer by make fuzz ----

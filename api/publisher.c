@@ -71,7 +71,8 @@ static void want(struct api_publisher *publisher)
 	publisher->wanted(publisher->userdata);
 }
 
-static void pause_ended(struct ttrpc_timer *timer)
+/* Of a pause, or of the time that an idle connection is kept. */
+static void time_over(struct ttrpc_timer *timer)
 {
 	struct api_publisher *publisher =
 		(struct api_publisher *)((char *)timer - offsetof(struct api_publisher, timer));
@@ -87,7 +88,7 @@ static void pause_for(struct api_publisher *publisher, uint64_t delay)
 {
 	publisher->state = API_PUBLISHER_PAUSED;
 	publisher->sending = false;
-	ttrpc_timer_set(publisher->loop, &publisher->timer, ttrpc_now() + delay, pause_ended);
+	ttrpc_timer_set(publisher->loop, &publisher->timer, ttrpc_now() + delay, time_over);
 }
 
 static void back_off(struct api_publisher *publisher, int error)
@@ -207,12 +208,16 @@ static void send_first(struct api_publisher *publisher)
 			drop(publisher, backlog_shift(&publisher->backlog), "too large");
 			continue;
 		}
-		if (result < 0)
+		if (result < 0) {
 			back_off(publisher, result);
-		else
+		} else {
 			publisher->sending = true;
+			ttrpc_timer_clear(&publisher->timer);
+		}
 		return;
 	}
+	ttrpc_timer_set(publisher->loop, &publisher->timer, ttrpc_now() + API_PUBLISHER_LINGER,
+			time_over);
 	if (publisher->idle)
 		publisher->idle(publisher->userdata);
 }

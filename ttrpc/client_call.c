@@ -121,10 +121,21 @@ static void call_end(struct client_call *call, const struct ttrpc_status *status
 	call_free(call);
 }
 
+static bool has_calls(const struct ttrpc_client *client)
+{
+	for (unsigned i = 0; i < CLIENT_BUCKETS; i++)
+		if (!list_empty(&client->calls[i]))
+			return true;
+	return false;
+}
+
 void client_call_end_all(struct ttrpc_client *client, int error)
 {
 	struct ttrpc_status status;
 
+	/* an idle connection's end is no occasion to map what makes texts (shim/resident.ld) */
+	if (!has_calls(client))
+		return;
 	status_format(&status, TTRPC_UNAVAILABLE, error, "connection closed: %s", strerror(-error));
 	for (unsigned i = 0; i < CLIENT_BUCKETS; i++)
 		while (!list_empty(&client->calls[i]))

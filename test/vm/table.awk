@@ -60,7 +60,7 @@ function summary(    i, l, mark) {
 			seen(l) ? sprintf("%.0f", cost(l)) : "-",
 			seen(l) && seen(judged) ? ratio(cost(judged), cost(l)) : "-", why[l]
 	}
-	printf "  goal: %s >= %d containers: %s\n", judged, goal, (last[judged] >= goal ? "met" : "missed")
+	if (judged == "mote") printf "  goal: %s >= %d containers: %s\n", judged, goal, (last[judged] >= goal ? "met" : "missed")
 	printf "  (a ratio is %s by the other)\n", judged
 }
 

@@ -3,11 +3,12 @@
 # The tables of `bench`, from the consoles of the machines: awk -v goal=N -v megabytes=N -f table.awk
 # label=LABEL CONSOLE label=LABEL CONSOLE... The first is the one that is judged.
 #
-# What one container costs is what all after the FIRST one took, divided by their number.
-BEGIN { FIRST = 10 }
+# What one container costs is what all after the FIRST one took, divided by their number. FIRST and
+# FLOOR are those of `fill`.
+BEGIN { FIRST = 10; FLOOR = 32768 }
 
 /^fill: end / { why[label] = $0; sub(/^fill: end [0-9]* /, "", why[label]) }
-/^fill: time / { why[label] = "the time, " $3 " s: it may hold more" }
+/^fill: time / { why[label] = "the time, " $3 " s" }
 /^fill: memory / {
 	n = $3
 	last[label] = n
@@ -38,6 +39,13 @@ function each(label, name) {
 # More of the available memory than of what is in use.
 function cost(label) { return -each(label, "MemAvailable") }
 
+# How many it would hold, for one that was ended by something else.
+function forecast(label) {
+	if (!seen(label) || now[label, "MemAvailable"] <= FLOOR) return ""
+	return sprintf("; at this rate it is full with %d",
+		FIRST + (first[label, "MemAvailable"] - FLOOR) / cost(label))
+}
+
 function ratio(x, y) {
 	if (x + 0 == 0 || y + 0 == 0) return "-"
 	return x < y ? sprintf("1/%.1f", y / x) : sprintf("%.1f", x / y)
@@ -55,10 +63,10 @@ function summary(    i, l, mark) {
 			printf "  %-12s not measured: there was no time\n", l
 			continue
 		}
-		if (!(l in why)) why[l] = "the machine stopped: it may hold more"
+		if (!(l in why)) why[l] = "the machine stopped"
 		printf "  %-12s %10d %9s  %14s %9s  %s\n", l, last[l], ratio(last[judged], last[l]),
 			seen(l) ? sprintf("%.0f", cost(l)) : "-",
-			seen(l) && seen(judged) ? ratio(cost(judged), cost(l)) : "-", why[l]
+			seen(l) && seen(judged) ? ratio(cost(judged), cost(l)) : "-", why[l] forecast(l)
 	}
 	if (judged == "mote") printf "  goal: %s >= %d containers: %s\n", judged, goal, (last[judged] >= goal ? "met" : "missed")
 	printf "  (a ratio is %s by the other)\n", judged

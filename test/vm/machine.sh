@@ -4,6 +4,10 @@
 # The virtual machine of the tests and of the figures; to be sourced from the root of the tree. qemu
 # without KVM, the release's cloud kernel, cgroup v2 alone, no network. What happens inside is
 # test/vm/init's to do, from what test/vm/image made.
+#
+# norandmaps: qemu keeps a translation for each address that code runs at. With addresses that are
+# random these pile up on the pages of a program that is run again and again, and where memory is short
+# a page that gets another content takes qemu minutes.
 
 machine_kernel=$(echo build/vm/kernel/boot/vmlinuz-*)
 machine_pid=
@@ -31,7 +35,7 @@ machine_run() {
 	printer=$!
 	timeout "$limit" qemu-system-x86_64 -nodefaults -no-user-config -display none -no-reboot \
 		-accel tcg,thread=multi -cpu max -smp 2 -m "$memory" -kernel "$machine_kernel" \
-		-append "console=ttyS0 quiet panic=-1 mitigations=off $words" -serial stdio "$@" \
+		-append "console=ttyS0 quiet panic=-1 mitigations=off norandmaps $words" -serial stdio "$@" \
 		</dev/null >"$console.pipe" &
 	machine_pid=$!
 	wait $machine_pid

@@ -104,7 +104,8 @@ handler() {
 	echo "  $options"
 }
 
-crictl() { "$CRICTL" "$@"; }
+# Two seconds are its own limit of a call, which a busy machine's disk may take for one fsync(2).
+crictl() { "$CRICTL" --timeout 30s "$@"; }
 
 # image_import: the archive that `docker save` writes: a list, a configuration, a layer
 image_import() {

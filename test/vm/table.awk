@@ -18,6 +18,7 @@ BEGIN { FIRST = 10; FLOOR = 32768 }
 		if (n == FIRST) first[label, pair[1]] = pair[2]
 	}
 }
+/^fill: (processes|slab) / { looked[label] = $3 }
 /^fill: processes / {
 	for (i = 5; i <= NF; i++) {
 		split($i, pair, "=")
@@ -33,8 +34,13 @@ BEGIN { FIRST = 10; FLOOR = 32768 }
 }
 
 function seen(label) { return last[label] > FIRST + 1 }
-function each(label, name) {
-	return (now[label, name] - first[label, name]) / (last[label] - FIRST)
+# Names of two words are of processes and slabs, which are not looked at after every container.
+function each(label, name,    n) {
+	n = name ~ / / ? looked[label] : last[label]
+	return (now[label, name] - first[label, name]) / (n - FIRST)
+}
+function is_known(label, name) {
+	return seen(label) && (label, name) in now && (name !~ / / || looked[label] > FIRST)
 }
 # More of the available memory than of what is in use.
 function cost(label) { return -each(label, "MemAvailable") }
@@ -81,7 +87,7 @@ function row(title, name, factor,    i, l) {
 	printf "  %-40s", title
 	for (i = 1; i <= labels; i++) {
 		l = label_of[i]
-		printf " %11s", seen(l) && (l, name) in now ? sprintf("%.1f", factor * each(l, name)) : "-"
+		printf " %11s", is_known(l, name) ? sprintf("%.1f", factor * each(l, name)) : "-"
 	}
 	printf "\n"
 }
@@ -138,5 +144,5 @@ END {
 	judged = label_of[1]
 	summary()
 	details()
-	if (seen(judged) && (judged, "shim pss") in now) caches()
+	if (is_known(judged, "shim pss")) caches()
 }

@@ -8,6 +8,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -21,6 +22,8 @@
 struct listing {
 	pid_t *pids;
 	size_t n, max;
+	unsigned groups;
+	bool full;
 	char text[TEXT_ROOM];
 };
 
@@ -38,7 +41,9 @@ static void text_take(struct listing *listing)
 	while ((line = strsep(&rest, "\n"))) {
 		long pid = strtol(line, NULL, 10);
 
-		if (pid > 0 && listing->n < listing->max)
+		if (pid > 0 && listing->n == listing->max)
+			listing->full = true;
+		else if (pid > 0)
 			listing->pids[listing->n++] = (pid_t)pid;
 	}
 }
@@ -48,12 +53,12 @@ static int procs_take(int folder, struct listing *listing)
 {
 	char *text = listing->text;
 	size_t kept = 0;
-	ssize_t n;
+	ssize_t n = 0;
 	int fd = openat(folder, "cgroup.procs", O_RDONLY | O_CLOEXEC), result = 0;
 
 	if (fd < 0)
 		return is_gone(errno) ? 0 : -errno;
-	while ((n = read(fd, text + kept, TEXT_ROOM - 1 - kept)) > 0) {
+	while (!listing->full && (n = read(fd, text + kept, TEXT_ROOM - 1 - kept)) > 0) {
 		size_t size = kept + (size_t)n;
 		char *end = memrchr(text, '\n', size);
 
@@ -65,7 +70,9 @@ static int procs_take(int folder, struct listing *listing)
 		text_take(listing);
 		memmove(text, end, kept);
 	}
-	if (n != 0)
+	if (listing->full)
+		result = -E2BIG;
+	else if (n != 0)
 		result = n < 0 && is_gone(errno) ? 0 : n < 0 ? -errno : -EBADMSG;
 	close(fd);
 	return result;
@@ -99,7 +106,8 @@ static int below_take(int fd, unsigned depth, struct listing *listing)
 static int group_take(int fd, unsigned depth, struct listing *listing)
 {
 	struct stat status;
-	int result = depth > DEPTH_MAX ? -ELOOP : procs_take(fd, listing);
+	bool many = depth > DEPTH_MAX || ++listing->groups > CGROUP_PROCS_GROUPS_MAX;
+	int result = many ? -E2BIG : procs_take(fd, listing);
 
 	if (result == 0 && (fstat(fd, &status) < 0 || status.st_nlink != 2))
 		result = below_take(fd, depth, listing);
@@ -115,6 +123,8 @@ int cgroup_procs(const char *folder, pid_t *pids, size_t max, size_t *ret_n)
 	listing.pids = pids;
 	listing.n = 0;
 	listing.max = max;
+	listing.groups = 0;
+	listing.full = false;
 	if (fd >= 0)
 		result = group_take(fd, 0, &listing);
 	else if (!is_gone(errno))

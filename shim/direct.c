@@ -6,14 +6,14 @@
  *
  *   - the runtime said at create that it comes to the same (enum runtime_direct), or leaves Stats to
  *     the shim;
- *   - nothing is read but files that the kernel itself makes, which do not block, at paths that a
- *     worker of our own wrote down;
+ *   - nothing is read but files that the kernel itself makes, which wait for nobody but the kernel, at
+ *     paths that a worker of our own wrote down, and of these no more than a named number;
  *   - all of it fits on the stack. The heap is not used, and the pages of the stack and of the code that
  *     was used are given back after the answer, so that the monitor stays as small as it was.
  *
  * In every other case, and when anything fails, a worker does it and finds the words for the error. The
- * answer goes out at once: no exit has to come before it. A socket that is full is a case for a worker,
- * too, who can wait.
+ * answer goes out at once: no exit has to come before it. Where the socket is full it waits in the
+ * monitor's own message, as all else.
  */
 #include "shim/direct.h"
 
@@ -33,16 +33,23 @@
 
 static const char finished[] = "process already finished: not found";
 
-/* Sends what is in the message, and ends it. */
-static bool answer(const struct monitor *monitor, const struct verb *verb,
-		   struct report_message *message)
+/* Sends what is in the message, or leaves it to be sent, and ends it. */
+static void answer(struct monitor *monitor, const struct verb *verb, struct report_message *message)
 {
 	message->report.type = REPORT_DONE;
 	message->report.tag = verb->tag;
 	int result = report_send(monitor->server_fd, &message->report, message->fds, message->text,
 				 MSG_DONTWAIT);
-	report_deinit(message);
-	return result == 0;
+	if (result == 0) {
+		report_deinit(message);
+		return;
+	}
+	/* what else may be wrong with the socket shows when it is sent again */
+	struct report_message *waiting = &monitor->message;
+	waiting->report = message->report;
+	memcpy(waiting->fds, message->fds, sizeof(waiting->fds));
+	memcpy(waiting->text, message->text, message->report.text_size);
+	monitor->outgoing = true;
 }
 
 /* The process is a child that has not been reaped: its pid can't be another's. */
@@ -66,7 +73,8 @@ bool direct_kill(struct monitor *monitor, const struct verb *verb,
 		message.report.text_size = sizeof(finished) - 1;
 		memcpy(text, finished, sizeof(finished));
 	}
-	return answer(monitor, verb, &message);
+	answer(monitor, verb, &message);
+	return true;
 }
 
 /* Where a worker wrote down that the container's cgroups are. */
@@ -78,9 +86,8 @@ static bool paths_get(const struct monitor *monitor, const struct monitor_contai
 	       metrics_paths_read(bundle, buffer, ret_paths) == 0;
 }
 
-static bool __attribute__((noinline))
-pids_answer(const struct monitor *monitor, const struct verb *verb,
-	    const struct monitor_container *container)
+static bool __attribute__((noinline)) pids_answer(struct monitor *monitor, const struct verb *verb,
+						  const struct monitor_container *container)
 {
 	char buffer[METRICS_PATHS_SIZE], text[RUNTIME_ERROR_MAX];
 	struct report_message message = {.text = text};
@@ -91,11 +98,13 @@ pids_answer(const struct monitor *monitor, const struct verb *verb,
 		return false;
 	const char *folder = paths.folders[METRICS_UNIFIED] ? paths.folders[METRICS_UNIFIED]
 							    : paths.folders[METRICS_PIDS];
-	if (!folder || cgroup_procs(folder, pids, PIDS_MAX, &n) < 0 || n == PIDS_MAX)
+	if (!folder || cgroup_procs(folder, pids, PIDS_MAX, &n) < 0)
 		return false;
 	report_init(&message);
-	return report_put_result(&message, pids, n * sizeof(*pids)) == 0 &&
-	       answer(monitor, verb, &message);
+	if (report_put_result(&message, pids, n * sizeof(*pids)) < 0)
+		return false;
+	answer(monitor, verb, &message);
+	return true;
 }
 
 bool direct_pids(struct monitor *monitor, const struct verb *verb,
@@ -114,9 +123,8 @@ static int stats_put(void *userdata, const void *bytes, size_t size)
 	return report_put_result(userdata, bytes, size);
 }
 
-static bool __attribute__((noinline))
-stats_answer(const struct monitor *monitor, const struct verb *verb,
-	     const struct monitor_container *container)
+static bool __attribute__((noinline)) stats_answer(struct monitor *monitor, const struct verb *verb,
+						   const struct monitor_container *container)
 {
 	char buffer[METRICS_PATHS_SIZE], text[RUNTIME_ERROR_MAX];
 	struct report_message message = {.text = text};
@@ -130,7 +138,10 @@ stats_answer(const struct monitor *monitor, const struct verb *verb,
 	int result =
 		metrics_answer(root, &paths, verb->oom_kills, METRICS_NO_HEAP, stats_put, &message);
 	close(root);
-	return result == 0 && answer(monitor, verb, &message);
+	if (result < 0)
+		return false;
+	answer(monitor, verb, &message);
+	return true;
 }
 
 bool direct_stats(struct monitor *monitor, const struct verb *verb,

@@ -4,8 +4,8 @@
 #include "shim/pair.h"
 
 /*
- * What the monitor does by itself, of verbs that were weighed. True: it is done and answered. False:
- * nothing has been done, and a worker has to.
+ * What the monitor does by itself, of verbs that were weighed. True: it is done, and answered or about
+ * to be. False: nothing has been done, and a worker has to.
  */
 bool direct_kill(struct monitor *monitor, const struct verb *verb,
 		 struct monitor_container *container);

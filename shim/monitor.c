@@ -215,6 +215,14 @@ static bool pids_credible(struct monitor *monitor, const struct monitor_worker *
 	return false;
 }
 
+/* One that has been reaped among the strays may have another's number by now. */
+static void made_kill(struct monitor *monitor, pid_t pid)
+{
+	struct state_process known;
+	if (pid > 0 && !strays_find(&monitor->children, pid, &known))
+		kill(pid, SIGKILL);
+}
+
 /* Loggers may outlive their execs for a while, so there may be more than an honest server asks for. */
 static bool room_for_made(struct monitor *monitor, const struct monitor_worker *worker)
 {
@@ -225,10 +233,8 @@ static bool room_for_made(struct monitor *monitor, const struct monitor_worker *
 		return true;
 	log_write(SHIM_LOG_ERROR, worker->container ? worker->container->id : "",
 		  "more processes than a shim can have");
-	if (report->pid != 0)
-		kill(report->pid, SIGKILL);
-	if (report->logger_pid != 0)
-		kill(report->logger_pid, SIGKILL);
+	made_kill(monitor, report->pid);
+	made_kill(monitor, report->logger_pid);
 	return false;
 }
 
@@ -409,6 +415,8 @@ static int turn(struct monitor *monitor)
 static void made_end(struct monitor *monitor)
 {
 	struct report_message *message = &monitor->message;
+	/* who tells of itself from now on hears that nobody listens */
+	shutdown(monitor->report_fd, SHUT_RD);
 	report_deinit(message);
 	while (report_receive(monitor->report_fd, message, MSG_DONTWAIT) == 0) {
 		if (message->report.type == REPORT_MADE)
@@ -433,7 +441,7 @@ int monitor_run(struct monitor *monitor)
 		log_write(SHIM_LOG_ERROR, monitor->config->id, "the monitor ends the shim: %s",
 			  strerror(-result));
 	kill(monitor->server_pid, SIGKILL);
-	made_end(monitor);
 	socket_unlink(monitor);
+	made_end(monitor);
 	return server_ended ? 0 : result;
 }

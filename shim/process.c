@@ -437,9 +437,10 @@ static void rest_kill(struct container *container, bool frozen)
 static void init_exited(struct process *init)
 {
 	struct container *container = init->container;
+	bool frozen = init->state == PROCESS_PAUSED || init->state == PROCESS_PAUSING;
 	init->exiting = true;
 	pending_starts_refuse(container);
-	rest_kill(container, init->state == PROCESS_PAUSED || init->state == PROCESS_PAUSING);
+	rest_kill(container, frozen);
 	if (execs_run(container))
 		ttrpc_timer_set(&container->server->loop, &container->patience,
 				ttrpc_now() + START_PATIENCE, patience_over);

@@ -226,11 +226,9 @@ static int act_cancel(struct monitor *monitor, const struct verb *verb)
 	if (!worker)
 		return answer(monitor, verb, -ENOENT, -1);
 	if (!worker->undoes) {
-		/* its runtime dies with it: PDEATHSIG. What there is no undoing for, it has to end itself */
-		bool asked = worker->cancelled || worker->type == VERB_CREATE ||
-			     !verb_names_process(worker->type);
+		/* its runtime dies with it: PDEATHSIG; and what it has told of: children_end_early() */
 		worker->cancelled = true;
-		kill(worker->pid, asked ? SIGKILL : SIGTERM);
+		kill(worker->pid, SIGKILL);
 	}
 	return answer(monitor, verb, 0, -1);
 }

@@ -179,7 +179,6 @@ int worker_restore(const struct job *job, struct runtime_task *task, struct repo
 		return result;
 	if (!job->config->runtime->restore)
 		return runtime_fail(task, RUNTIME_UNIMPLEMENTED, "not implemented");
-	worker_process_adopt();
 	result = streams_open(&creation);
 	if (result == 0)
 		result = job->config->runtime->restore(task, &pid);
@@ -193,7 +192,6 @@ int worker_restore(const struct job *job, struct runtime_task *task, struct repo
 	result = worker_io_connect(&creation.io, true);
 	if (result != 0)
 		return restoration_undo(&creation, pidfd, result);
-	worker_process_keep();
 	worker_oom_open(job, task, pid, message);
 	report_direct(task, &message->report);
 	return 0;

@@ -36,7 +36,6 @@ int worker_exec(const struct job *job, struct runtime_task *task, struct report_
 
 	if (!job->config->runtime->exec)
 		return runtime_fail(task, RUNTIME_UNIMPLEMENTED, "not implemented");
-	worker_process_adopt();
 	int result = worker_payload_exec(job, task, &request);
 	if (result != 0)
 		return result;
@@ -55,6 +54,5 @@ int worker_exec(const struct job *job, struct runtime_task *task, struct report_
 	result = worker_io_connect(&io, true);
 	if (result != 0)
 		return execution_undo(&io, pidfd, result);
-	worker_process_keep();
 	return 0;
 }

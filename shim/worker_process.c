@@ -3,15 +3,11 @@
 #include "shim/worker_process.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <sys/prctl.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#include "shim/folder.h"
 #include "shim/state.h"
 
 #define DEATH_WAIT_MS 10000 /* for a process that was sent SIGKILL */
@@ -48,53 +44,6 @@ static bool is_credible(pid_t pid)
 		parent = pid; /* one on the way has ended: its children have another parent now */
 	}
 	return parent == monitor;
-}
-
-/*
- * Everything from here to worker_process_adopt() runs in a signal's handler, which may have interrupted
- * malloc(3).
- */
-static void child_kill(const char *name)
-{
-	pid_t pid = 0, parent;
-	for (; *name >= '0' && *name <= '9'; name++)
-		pid = pid * 10 + (*name - '0');
-	if (pid > 1 && !*name && process_parent(pid, &parent) == 0 && parent == getpid())
-		kill(pid, SIGKILL);
-}
-
-static void children_kill(void)
-{
-	struct folder proc;
-	const char *name;
-	unsigned char type;
-	int fd = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	folder_init(&proc, fd);
-	while (folder_next(&proc, &name, &type) > 0)
-		child_kill(name);
-	close(fd);
-}
-
-/* The children of those that end become this process's own: so it goes on until there is none. */
-static void end_with_children(int number)
-{
-	(void)number;
-	do
-		children_kill();
-	while (waitpid(-1, NULL, 0) > 0 || errno == EINTR);
-	_exit(1);
-}
-
-void worker_process_adopt(void)
-{
-	struct sigaction action = {.sa_handler = end_with_children};
-	prctl(PR_SET_CHILD_SUBREAPER, 1);
-	sigaction(SIGTERM, &action, NULL);
-}
-
-void worker_process_keep(void)
-{
-	signal(SIGTERM, SIG_IGN);
 }
 
 int worker_process_tell(const struct job *job, pid_t pid, pid_t logger_pid)

@@ -9,13 +9,6 @@
 #include "shim/shim.h"
 
 /*
- * From now on all that this worker makes is its descendant, whoever of them ends, and is killed when
- * the worker is asked to end (SIGTERM); until it is about to report.
- */
-void worker_process_adopt(void);
-void worker_process_keep(void);
-
-/*
  * Lets the monitor know of what was made before anything is waited for; a pid 0: none. 0, or a negative
  * errno: there is no monitor any more.
  */

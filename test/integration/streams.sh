@@ -126,6 +126,31 @@ held_output() {
 }
 scenario --mote held_output runc
 
+# An exec that runs while its start waits for a reader of its output: the container's end is seen all the
+# same, though its PID namespace waits for every process in it to be reaped.
+unread_exec() {
+	begin "$1" unread
+	hand_create unread
+	call Start id=unread >/dev/null
+	fifo out
+	call Exec id=unread exec_id=e stdout="$SCRATCH/out" \
+		spec='{"args": ["/bin/sleep", "1000"], "cwd": "/", "user": {"uid": 0, "gid": 0}}' >/dev/null
+	in_background "$TASK" "$ADDRESS" Start id=unread exec_id=e
+	must_become 5 "the exec runs" runs_in unread "sleep 1000"
+	call Kill id=unread signal=9 >/dev/null
+	must_become 5 "the container has stopped" has_status unread 3
+	same "exit status" 137 "$(field exit_status Wait id=unread)"
+	call Delete id=unread exec_id=e >/dev/null
+	call Delete id=unread >/dev/null
+	hand_shutdown unread
+}
+runs_in() { call Pids id="$1" | sed -n 's/^pid=//p' | while read -r pid; do
+	tr '\0' ' ' <"/proc/$pid/cmdline"
+	echo
+done | grep -qF "$2"; }
+has_status() { [ "$(field status State id="$1")" = "$2" ]; }
+scenario --mote unread_exec runc crun
+
 # ---- the end of input --------------------------------------------------------------------------
 
 # input VARIANT: a container that copies its input into a file of its root, and says when it ends

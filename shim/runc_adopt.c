@@ -7,7 +7,8 @@
  * image, and delete leaves it behind; it may be another container's.
  *
  * So what is not in the cgroup that runc has noted is moved there: the processes of the container's PID
- * namespace; in a shared one just the init, which is all that is known of it.
+ * namespace, if config.json makes one for it. One that it shares, with another container or with us,
+ * has processes of others: then just the init, which is all that is known of the container.
  */
 #include "shim/runc_adopt.h"
 
@@ -22,6 +23,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "shim/config_json.h"
 #include "shim/runc_cgroup.h"
 
 #define ROUNDS_MAX                                                                                 \
@@ -41,6 +43,21 @@ static bool same_namespace(pid_t one, pid_t other)
 
 	return namespace_of(one, &a) && namespace_of(other, &b) && a.st_dev == b.st_dev &&
 	       a.st_ino == b.st_ino;
+}
+
+/*
+ * criu makes the namespaces that the image has, whatever config.json says: so ours is never taken for
+ * the container's.
+ */
+static bool namespace_is_private(pid_t init)
+{
+	struct config_json config = CONFIG_JSON_NULL;
+	struct failure failure;
+	bool is_private = config_json_read("config.json", &config, &failure) == 0 &&
+			  config.private_pid_namespace;
+
+	config_json_deinit(&config);
+	return is_private && !same_namespace(getpid(), init);
 }
 
 static bool is_in(const char *folder, const char *path)
@@ -87,11 +104,11 @@ static void move_container(const char *folder, pid_t init)
 	char old[PATH_MAX];
 	bool elsewhere = runc_cgroup_find(init, old) && !is_in(folder, old);
 
-	if (same_namespace(getpid(), init))
-		move_one(folder, init);
-	else
+	if (namespace_is_private(init))
 		for (int i = 0; i < ROUNDS_MAX && move_namespace(folder, init); i++)
 			;
+	else
+		move_one(folder, init);
 	if (elsewhere)
 		remove_old(old);
 }

@@ -66,6 +66,14 @@ static void process_end(pid_t pid)
 	ASSERT_EQ(waitpid(pid, NULL, 0), pid);
 }
 
+static void namespaces_write(const char *entries)
+{
+	char config[256];
+
+	snprintf(config, sizeof(config), "{\"linux\": {\"namespaces\": [%s]}}", entries);
+	fixture_write("bundle/config.json", config, 0644);
+}
+
 static void world_begin(unsigned long flags)
 {
 	char script[512];
@@ -83,6 +91,7 @@ static void world_begin(unsigned long flags)
 		 ">$top/root/ns/one/state.json",
 		 init, noted);
 	fixture_begin("runc", script);
+	namespaces_write(flags ? "{\"type\": \"pid\"}" : "");
 	fixture_task.checkpoint = "/image";
 }
 
@@ -136,12 +145,50 @@ TEST(others_stay)
 	world_end();
 }
 
+/* Another container's, which we are not in. */
+static void only_init_moves(void)
+{
+	restore();
+	ASSERT_EQ(count(noted), 1);
+	ASSERT_EQ(count(old), 1);
+	world_end();
+}
+
+TEST(joined_pids)
+{
+	world_begin(CLONE_NEWPID);
+	namespaces_write("{\"type\": \"pid\", \"path\": \"/proc/1/ns/pid\"}");
+	only_init_moves();
+}
+
+TEST(unknown_pids)
+{
+	world_begin(CLONE_NEWPID);
+	ASSERT_EQ(unlink("config.json"), 0);
+	only_init_moves();
+}
+
 TEST(shared_pids)
 {
 	world_begin(0);
 	pid_t other = process_begin(0);
 
 	count_becomes(old, 2);
+	restore();
+	ASSERT_EQ(count(noted), 1);
+	ASSERT_EQ(count(old), 1);
+	process_end(other);
+	world_end();
+}
+
+/* Whatever the image has, the processes of our namespace are not the container's. */
+TEST(shared_pids_of_image)
+{
+	world_begin(0);
+	pid_t other = process_begin(0);
+
+	count_becomes(old, 2);
+	namespaces_write("{\"type\": \"pid\"}");
 	restore();
 	ASSERT_EQ(count(noted), 1);
 	ASSERT_EQ(count(old), 1);

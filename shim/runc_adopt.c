@@ -92,9 +92,26 @@ static bool move_namespace(const char *folder, pid_t init)
 	return moved;
 }
 
-/* criu made it, or nobody uses it: if it is empty. What is about to end may be in it for a moment. */
-static void remove_old(const char *old)
+/*
+ * The kernel numbers cgroups in the order in which they are made, and runc makes its own before criu
+ * restores anything: what is older is not criu's.
+ */
+static bool is_newer(const char *one, const char *other)
 {
+	struct stat a, b;
+
+	return stat(one, &a) == 0 && stat(other, &b) == 0 && a.st_ino > b.st_ino;
+}
+
+/*
+ * What criu has made, unless somebody else is in it already. Taken for that is also an empty one which
+ * another made since runc's: during this restore, or before it if runc found its own there already.
+ * What is about to end may be in it for a moment.
+ */
+static void remove_old(const char *folder, const char *old)
+{
+	if (!is_newer(old, folder))
+		return;
 	for (int i = 0; i < ROUNDS_MAX && rmdir(old) < 0 && errno == EBUSY; i++)
 		usleep(1000);
 }
@@ -110,7 +127,7 @@ static void move_container(const char *folder, pid_t init)
 	else
 		move_one(folder, init);
 	if (elsewhere)
-		remove_old(old);
+		remove_old(folder, old);
 }
 
 /* What runc has noted: a map of folders by controller. */

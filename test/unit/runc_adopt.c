@@ -196,6 +196,19 @@ TEST(shared_pids_of_image)
 	world_end();
 }
 
+/* It was there before runc made the container's: a stopped container's, say. */
+TEST(others_cgroup)
+{
+	world_begin(CLONE_NEWPID);
+	ASSERT_EQ(rmdir(noted), 0);
+	ASSERT_EQ(mkdir(noted, 0755), 0);
+	restore();
+	ASSERT_EQ(count(noted), 2);
+	ASSERT_EQ(count(old), 0);
+	ASSERT_EQ(access(old, F_OK), 0);
+	world_end();
+}
+
 /* What is in the right place stays where it is in there. */
 TEST(in_place)
 {

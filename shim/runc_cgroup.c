@@ -115,15 +115,15 @@ static int find_folder(pid_t pid, const char *controller, char folder[static PAT
 
 static bool has_pid(const char *folder, pid_t pid)
 {
-	pid_t pids[256];
+	pid_t *pids = calloc(RUNTIME_PIDS_MAX, sizeof(*pids));
 	size_t n = 0;
+	bool found = false;
 
-	if (cgroup_procs(folder, pids, sizeof(pids) / sizeof(pids[0]), &n) < 0)
-		return false;
-	for (size_t i = 0; i < n; i++)
-		if (pids[i] == pid)
-			return true;
-	return false;
+	if (pids && cgroup_procs(folder, pids, RUNTIME_PIDS_MAX, &n) == 0)
+		for (size_t i = 0; i < n && !found; i++)
+			found = pids[i] == pid;
+	free(pids);
+	return found;
 }
 
 const char *runc_cgroup_controller(void)

@@ -180,7 +180,7 @@ TEST(read_many)
 	world_begin(CGROUPS);
 	for (int i = 0; i < N; i++)
 		pids[i] = sleeper("");
-	fixture_task.pid = pids[0];
+	fixture_task.pid = pids[N - 1]; /* the last that is listed */
 	ASSERT_EQ(fixture_call(keep), 0);
 	expect_pids(pids, N);
 	ASSERT_EQ(fixture_send_signal(SIGKILL, true),

@@ -33,7 +33,7 @@
 #define CGROUP_ROOT "/sys/fs/cgroup"
 #define CGROUP2_MAGIC 0x63677270
 #define CGROUP_FILE_MAX 65536 /* bytes of /proc/PID/cgroup; more: as if there were nothing in it */
-#define REMOVE_TRIES 100      /* 5 ms apart; then it is somebody else's, too */
+#define REMOVE_TRIES 100      /* 5 ms apart, for all hierarchies; then it is somebody else's, too */
 
 static bool is_unified(void)
 {
@@ -209,12 +209,15 @@ void runc_cgroup_thaw(const char *path)
 	write_file(path, strcmp(strrchr(path, '/'), "/cgroup.freeze") == 0 ? "0" : "THAWED");
 }
 
-/* Those who were killed with the runtime may take a moment to leave. */
-static void remove_folder(const char *folder)
+/*
+ * Those who were killed with the runtime may take a moment to leave; all hierarchies at once.
+ * containerd gives its clean-up of a container 5 s.
+ */
+static void remove_folder(const char *folder, int *tries)
 {
 	static const struct timespec step = {.tv_nsec = 5000000};
 
-	for (int i = 0; rmdir(folder) < 0 && errno == EBUSY && i < REMOVE_TRIES; i++)
+	for (; rmdir(folder) < 0 && errno == EBUSY && *tries > 0; (*tries)--)
 		nanosleep(&step, NULL);
 }
 
@@ -232,17 +235,18 @@ void runc_cgroup_remove(const char *cgroups_path)
 	char folder[PATH_MAX];
 	DIR *root = is_absolute(cgroups_path) ? opendir(CGROUP_ROOT) : NULL;
 	struct dirent *entry;
+	int tries = REMOVE_TRIES;
 
 	if (!root)
 		return;
 	if (is_unified() &&
 	    snprintf(folder, sizeof(folder), CGROUP_ROOT "%s", cgroups_path) < PATH_MAX)
-		remove_folder(folder);
+		remove_folder(folder, &tries);
 	/* a link is a second name */
 	while (!is_unified() && (entry = readdir(root)))
 		if (entry->d_type == DT_DIR && entry->d_name[0] != '.' &&
 		    snprintf(folder, sizeof(folder), CGROUP_ROOT "/%s%s", entry->d_name,
 			     cgroups_path) < PATH_MAX)
-			remove_folder(folder);
+			remove_folder(folder, &tries);
 	closedir(root);
 }

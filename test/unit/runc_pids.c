@@ -5,6 +5,7 @@
  */
 #include <limits.h>
 #include <signal.h>
+#include <time.h>
 
 #include "shim/runc_cgroup.h"
 #include "test/unit/runc_cgroups.h"
@@ -286,13 +287,18 @@ TEST(killed_while_frozen)
 
 /* ---- left by a runtime that was killed in create ---- */
 
-/* With a folder of the container's state, as such a runtime leaves it. */
-static void remove_left(const char *cgroups_path, bool force)
+static void config_write(const char *cgroups_path)
 {
 	char config[PATH_MAX];
 
 	snprintf(config, sizeof(config), "{\"linux\": {\"cgroupsPath\": \"%s\"}}", cgroups_path);
 	fixture_write("bundle/config.json", config, 0644);
+}
+
+/* With a folder of the container's state, as such a runtime leaves it. */
+static void remove_left(const char *cgroups_path, bool force)
+{
+	config_write(cgroups_path);
 	fixture_script("runc", "mkdir -p $top/root/ns/one");
 	fixture_shared->force = force;
 	ASSERT_EQ(fixture_call(fixture_remove), 0);
@@ -304,6 +310,13 @@ static void left_alone(const char *cgroups_path, bool force)
 	ASSERT_EQ(access(folder, F_OK), 0);
 }
 
+static void state_make(void)
+{
+	ASSERT_EQ(mkdir(fixture_path("root"), 0700), 0);
+	ASSERT_EQ(mkdir(fixture_path("root/ns"), 0700), 0);
+	ASSERT_EQ(mkdir(fixture_path("root/ns/one"), 0700), 0);
+}
+
 static void removed_when_empty(const char *root)
 {
 	char elsewhere[PATH_MAX];
@@ -311,9 +324,7 @@ static void removed_when_empty(const char *root)
 
 	world_begin(root);
 	path = strrchr(folder, '/');
-	ASSERT_EQ(mkdir(fixture_path("root"), 0700), 0);
-	ASSERT_EQ(mkdir(fixture_path("root/ns"), 0700), 0);
-	ASSERT_EQ(mkdir(fixture_path("root/ns/one"), 0700), 0);
+	state_make();
 	left_alone(path, false);
 	left_alone(path + 1, true);
 	left_alone("/", true);
@@ -337,4 +348,41 @@ TEST(left_on_v2)
 {
 	cgroups_v2();
 	removed_when_empty(CGROUPS);
+}
+
+static double remove_seconds(void)
+{
+	struct timespec begin, end;
+
+	ASSERT_EQ(clock_gettime(CLOCK_MONOTONIC, &begin), 0);
+	left_alone(strrchr(folder, '/'), true);
+	ASSERT_EQ(clock_gettime(CLOCK_MONOTONIC, &end), 0);
+	return (double)(end.tv_sec - begin.tv_sec) + (double)(end.tv_nsec - begin.tv_nsec) * 1e-9;
+}
+
+/* The wait for those who may be about to leave is one for all hierarchies. */
+TEST(in_use_on_v1)
+{
+	static const char *const more[] = {"cpuacct", "memory", "freezer", "blkio", "pids"};
+	enum { N = sizeof(more) / sizeof(more[0]) };
+	char path[N][PATH_MAX], number[16];
+
+	cgroups_v1();
+	world_begin(CGROUPS "/devices");
+	state_make();
+	pid_t pid = sleeper("");
+	double one = remove_seconds();
+
+	snprintf(number, sizeof(number), "%d", pid);
+	for (int i = 0; i < N; i++) {
+		snprintf(path[i], sizeof(path[i]), CGROUPS "/%s%s", more[i], strrchr(folder, '/'));
+		if (mkdir(path[i], 0755) == 0)
+			cgroups_write(path[i], "cgroup.procs", number);
+	}
+	ASSERT(remove_seconds() < one * 3);
+	end_process(pid);
+	for (int i = 0; i < N; i++)
+		rmdir(path[i]);
+	ASSERT_EQ(rmdir(folder), 0);
+	fixture_end();
 }

@@ -93,8 +93,9 @@ static bool state_gone(const struct runc_driver *driver)
 }
 
 /*
- * A runtime that was killed in create has made cgroups, and has not yet written down that it did: of
- * such a container its own forced delete removes the folder only.
+ * A runtime that was killed in create or restore has made cgroups, and has not yet written down that it
+ * did: of such a container its own delete removes the folder only. It knows none then, but says so
+ * only if it is not forced.
  */
 static void cgroup_remove(void)
 {
@@ -114,7 +115,10 @@ static bool is_removed(const struct runc_driver *driver, bool force, int run_res
 	       (force && run_result == FAILURE_REFUSED && state_gone(driver));
 }
 
-/* containerd asks for a forced one after every container, also after those that are gone. */
+/*
+ * containerd asks for a forced one after every container, also after those that are gone: of those
+ * whoever removed the folder saw to the cgroup.
+ */
 int runc_remove(struct runtime_task *task, bool force)
 {
 	struct runc_driver driver;
@@ -131,7 +135,7 @@ int runc_remove(struct runtime_task *task, bool force)
 	r = runc_driver_run(&driver, NULL);
 	if (!is_removed(&driver, force, r))
 		return runc_driver_fail(&driver, r, "failed to delete task");
-	if (force)
+	if (force || runc_driver_printed_unknown(&driver))
 		cgroup_remove();
 	return 0;
 }

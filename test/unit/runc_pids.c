@@ -285,7 +285,7 @@ TEST(killed_while_frozen)
 	fixture_end();
 }
 
-/* ---- left by a runtime that was killed in create ---- */
+/* ---- left by a runtime that was killed in create or restore ---- */
 
 static void config_write(const char *cgroups_path)
 {
@@ -348,6 +348,19 @@ TEST(left_on_v2)
 {
 	cgroups_v2();
 	removed_when_empty(CGROUPS);
+}
+
+/* One that was killed in restore, of a container that is deleted then. */
+TEST(left_and_unknown)
+{
+	cgroups_v2();
+	world_begin(CGROUPS);
+	config_write(strrchr(folder, '/'));
+	fixture_script("runc", "echo 'container does not exist'; exit 1");
+	fixture_shared->force = false;
+	ASSERT_EQ(fixture_call(fixture_remove), 0);
+	ASSERT(access(folder, F_OK) < 0);
+	fixture_end();
 }
 
 static double remove_seconds(void)

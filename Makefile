@@ -288,7 +288,14 @@ $(GENERATOR): $(call objects,host,$(sort $(wildcard ttrpc/gen/*.c)) \
 # A runtime of the user's own, from wherever it is.
 ifneq ($(RUNTIME),)
 RUNTIME_NAME := $(basename $(notdir $(RUNTIME)))
-build/musl/obj/runtime/$(RUNTIME_NAME).o: $(RUNTIME) build/musl/flags | $(musl_HEADERS)
+ifeq ($(and $(filter %.c,$(RUNTIME)),$(wildcard $(RUNTIME))),)
+$(error RUNTIME=$(RUNTIME): no such C file)
+endif
+# Two files of one name, in two folders, are not the same runtime.
+build/musl/obj/runtime/$(RUNTIME_NAME).path: FORCE
+	@mkdir -p $(@D); echo '$(abspath $(RUNTIME))' | cmp -s - $@ || echo '$(abspath $(RUNTIME))' >$@
+build/musl/obj/runtime/$(RUNTIME_NAME).o: $(RUNTIME) build/musl/flags \
+		build/musl/obj/runtime/$(RUNTIME_NAME).path | $(musl_HEADERS)
 	$(call quiet,CC)$(musl_COMPILE) $(WARNINGS) -MMD -MP -c -o $@ $<
 build/musl/containerd-shim-$(RUNTIME_NAME)-v2.debug: build/musl/obj/runtime/$(RUNTIME_NAME).o \
 		$(musl_LIBRARIES) $(musl_SCRIPT)

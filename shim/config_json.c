@@ -240,3 +240,14 @@ void config_json_deinit(struct config_json *config)
 	free_strings(config->env);
 	*config = CONFIG_JSON_NULL;
 }
+
+bool config_json_private_pids(void)
+{
+	struct config_json config = CONFIG_JSON_NULL;
+	struct failure failure;
+	bool is_private = config_json_read("config.json", &config, &failure) == 0 &&
+			  config.private_pid_namespace;
+
+	config_json_deinit(&config);
+	return is_private;
+}

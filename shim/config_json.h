@@ -27,4 +27,7 @@ struct config_json {
 int config_json_read(const char *path, struct config_json *ret_config, struct failure *ret_failure);
 void config_json_deinit(struct config_json *config);
 
+/* Of the bundle that is the working directory; false if that can't be told. */
+bool config_json_private_pids(void);
+
 #endif

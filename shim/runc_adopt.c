@@ -51,13 +51,7 @@ static bool same_namespace(pid_t one, pid_t other)
  */
 static bool namespace_is_private(pid_t init)
 {
-	struct config_json config = CONFIG_JSON_NULL;
-	struct failure failure;
-	bool is_private = config_json_read("config.json", &config, &failure) == 0 &&
-			  config.private_pid_namespace;
-
-	config_json_deinit(&config);
-	return is_private && !same_namespace(getpid(), init);
+	return config_json_private_pids() && !same_namespace(getpid(), init);
 }
 
 static bool is_in(const char *folder, const char *path)

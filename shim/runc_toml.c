@@ -189,6 +189,18 @@ static int parse_line(struct parser *parser)
 	return 0;
 }
 
+/* "[name]" or "[[name]]": the options end there. */
+static int parse_table(struct parser *parser)
+{
+	size_t length = strcspn(parser->at, "\r\n#");
+
+	while (length > 0 && strchr(" \t", parser->at[length - 1]))
+		length--;
+	return length > 2 && parser->at[length - 1] == ']'
+		       ? 0
+		       : refuse(parser, "a table's name does not end");
+}
+
 int runc_options_parse_toml(Containerd__Runc__V1__Options *options, const char *text,
 			    struct failure *ret_failure)
 {
@@ -206,5 +218,5 @@ int runc_options_parse_toml(Containerd__Runc__V1__Options *options, const char *
 		if (r == 0)
 			skip_empty(&parser);
 	}
-	return r;
+	return r == 0 && *parser.at == '[' ? parse_table(&parser) : r;
 }

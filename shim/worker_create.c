@@ -71,16 +71,6 @@ static void report_direct(const struct runtime_task *task, struct report *report
 		report->flags |= REPORT_DIRECT_PIDS;
 }
 
-static bool pids_private(void)
-{
-	struct config_json config = CONFIG_JSON_NULL;
-	struct failure failure;
-	bool is_private = config_json_read("config.json", &config, &failure) == 0 &&
-			  config.private_pid_namespace;
-	config_json_deinit(&config);
-	return is_private;
-}
-
 /* Undoes what was done, keeping the error that the client is to see. */
 static int creation_undo(struct creation *creation, bool runtime_ran, int error)
 {
@@ -151,7 +141,7 @@ int worker_create(const struct job *job, struct runtime_task *task, struct repor
 		return creation_undo(&creation, ran, result);
 	if (task->pid > 0)
 		worker_oom_open(job, task, task->pid, message);
-	message->report.flags = pids_private() ? REPORT_PRIVATE_PIDS : 0;
+	message->report.flags = config_json_private_pids() ? REPORT_PRIVATE_PIDS : 0;
 	report_direct(task, &message->report);
 	return 0;
 }

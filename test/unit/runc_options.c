@@ -371,6 +371,7 @@ TEST(toml_refused)
 {
 	toml_refused("\nBinaryName", "runtime options: line 2: key = value is wanted");
 	toml_refused("= 1", "runtime options: line 1: key = value is wanted");
+	toml_refused("[foo", "runtime options: line 1: a table's name does not end");
 	toml_refused("BinaryName =\n", "runtime options: line 1: a value is missing");
 	toml_refused("BinaryName = crun", "runtime options: line 1: a string is wanted");
 	toml_refused("BinaryName = \"crun", "runtime options: line 1: a string does not end");

@@ -52,6 +52,7 @@ paths() {
 	local path
 	grep -oE "(^|[^A-Za-z0-9_./<-])($FOLDERS)/[A-Za-z0-9_./-]*" "$README" |
 		sed 's/^[^a-z]//; s/\.$//' | sort -u | while read -r path; do
+		[ "$path" != build/daemons/env.sh ] || path=.deps/env.sh # which is copied there
 		[ -e "$COPY/$path" ] || make_copy -n "$path" >/dev/null || echo "no $path"
 	done
 }

@@ -32,16 +32,20 @@ int metrics_folder_open(struct metrics *metrics, enum metrics_controller control
 	return openat(metrics->root, *path ? path : ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
 }
 
-void metrics_close(const struct metrics *metrics, int fd)
+void metrics_close(struct metrics *metrics, int fd)
 {
-	if (fd >= 0 && !(metrics->flags & METRICS_LEAVE_OPEN))
+	if (fd < 0 || metrics->flags & METRICS_LEAVE_OPEN)
+		return;
+	if (metrics->flags & METRICS_RESIDENT && metrics->n_held < METRICS_HELD_MAX)
+		metrics->held[metrics->n_held++] = fd;
+	else
 		close(fd);
 }
 
 static bool text_grow(struct metrics *metrics, size_t done)
 {
 	size_t room = metrics->room * 4;
-	if (metrics->flags & METRICS_NO_HEAP)
+	if (metrics->flags & METRICS_RESIDENT)
 		metrics->cut = true;
 	if (metrics->cut || metrics->room == METRICS_TEXT_MAX)
 		return false;
@@ -256,12 +260,14 @@ int metrics_answer(int root, const struct metrics_paths *paths, uint64_t oom_kil
 	};
 
 	arena_init(&arena, first, sizeof(first),
-		   flags & METRICS_NO_HEAP ? sizeof(first) : METRICS_MAX);
+		   flags & METRICS_RESIDENT ? sizeof(first) : METRICS_MAX);
 	ProtobufCMessage *message = paths->folders[METRICS_UNIFIED] ? metrics_v2_read(&metrics)
 								    : metrics_v1_read(&metrics);
 	int result = !message || arena.exceeded || metrics.cut
 			     ? -EMSGSIZE
 			     : answer_put(&arena, message, put, userdata);
+	while (metrics.n_held > 0)
+		close(metrics.held[--metrics.n_held]);
 	free(metrics.grown);
 	arena_deinit(&arena);
 	return result;

@@ -20,6 +20,8 @@
 #define METRICS_TEXT_MAX (4u << 20) /* bytes of one file; a larger one counts as missing */
 #define METRICS_MAX (3u << 20)      /* bytes of the decoded answer; beyond: -EMSGSIZE */
 
+#define METRICS_HELD_MAX 64 /* files that are closed when the answer is on its way */
+
 /* What the readers of the two kinds work with. */
 struct metrics {
 	const struct metrics_paths *paths;
@@ -30,7 +32,9 @@ struct metrics {
 	size_t room;
 	char *grown; /* NULL: text lies in metrics_answer()'s own memory */
 	unsigned flags;
-	bool cut; /* METRICS_NO_HEAP kept a file from being read */
+	bool cut; /* METRICS_RESIDENT kept a file from being read */
+	int held[METRICS_HELD_MAX];
+	size_t n_held;
 };
 
 enum metrics_flags {
@@ -39,8 +43,11 @@ enum metrics_flags {
 	 * that the files take, closing them is a fourth.
 	 */
 	METRICS_LEAVE_OPEN = 1,
-	/* For a process that stays: an answer that does not fit on the stack is -EMSGSIZE. */
-	METRICS_NO_HEAP = 2,
+	/*
+	 * For a process that stays: an answer that does not fit on the stack is -EMSGSIZE, and what
+	 * was opened is closed after put().
+	 */
+	METRICS_RESIDENT = 2,
 };
 
 /* Where the answer's bytes go. Returns 0, or what metrics_answer() is to return. */
@@ -65,7 +72,7 @@ ProtobufCMessage *metrics_v2_read(struct metrics *metrics);
 
 /* A folder of a cgroup. -1: the container has none, or it is gone. */
 int metrics_folder_open(struct metrics *metrics, enum metrics_controller controller);
-void metrics_close(const struct metrics *metrics, int fd); /* may be -1 */
+void metrics_close(struct metrics *metrics, int fd); /* now or later; may be -1 */
 
 /* A whole file, until the next one is read. NULL: it cannot be read. folder may be -1. */
 const char *metrics_file_read(struct metrics *metrics, int folder, const char *name);

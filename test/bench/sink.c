@@ -42,6 +42,16 @@ static void welcome(void)
 		close(fd);
 }
 
+/*
+ * The other thread may have a child between fork and exec, which holds the file, too: then the epoll
+ * would go on to report it, by a number that is another's by now.
+ */
+static void dismiss(int fd)
+{
+	epoll_ctl(sink.epoll_fd, EPOLL_CTL_DEL, fd, NULL);
+	close(fd);
+}
+
 static void answer(int fd)
 {
 	unsigned char body[WIRE_MESSAGE_MAX];
@@ -51,7 +61,7 @@ static void answer(int fd)
 
 	if (wire_receive(fd, &stream, &type, body, &size) < 0 ||
 	    wire_send(fd, stream, TYPE_RESPONSE, NULL, 0) < 0)
-		close(fd);
+		dismiss(fd);
 }
 
 static void *run(void *unused)

@@ -115,7 +115,7 @@ static void answer(int root, bool unified)
 		if (unified == (i == METRICS_UNIFIED))
 			paths.folders[i] = "/group";
 	metrics_answer(root, &paths, 1, 0, put, NULL);
-	metrics_answer(root, &paths, 1, METRICS_NO_HEAP, put, NULL);
+	metrics_answer(root, &paths, 1, METRICS_RESIDENT, put, NULL);
 	if (metrics_paths_find(root, unified, 7, &paths) == 0)
 		metrics_paths_deinit(&paths);
 }

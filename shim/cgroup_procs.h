@@ -4,7 +4,8 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-#define CGROUP_PROCS_GROUPS_MAX 256 /* that are looked at: a container may make as many as it likes */
+#define CGROUP_PROCS_GROUPS_MAX                                                                    \
+	256 /* that are looked at: a container may make as many as it likes */
 
 /*
  * The pids in the cgroup of that folder and all below it; none if it is gone, or goes meanwhile.

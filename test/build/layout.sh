@@ -92,8 +92,8 @@ places() {
 # called belongs beside them: one call maps up to all of the rest (test/integration/residents.sh).
 start=(bind geteuid getegid getppid listen log_open mprotect setsockopt sigaction sigaddset sigemptyset
 	signal signalfd sigprocmask sysconf worker_run)
-trouble=(__assert_fail __stack_chk_fail failure_errno log_write realloc server_dump snprintf strcspn
-	strerror strncmp strsep strspn strtoull vsnprintf)
+trouble=(__assert_fail __stack_chk_fail failure_errno log_write realloc server_dump shutdown
+	snprintf strcspn strerror strncmp strsep strspn strtoull vsnprintf)
 asked=(cgroup_procs file_write_all metrics_answer metrics_paths_read)
 
 # undefined ARCHIVE PATTERN...: what the members that match need of others

@@ -65,7 +65,7 @@ static inline void cgroups_write(const char *folder, const char *name, const cha
 	char path[PATH_MAX + 64];
 	FILE *file;
 
-	snprintf(path, sizeof(path), "%s/%s", folder, name);
+	ASSERT(snprintf(path, sizeof(path), "%s/%s", folder, name) < (int)sizeof(path));
 	file = fopen(path, "we");
 	ASSERT(file && fputs(text, file) >= 0 && fclose(file) == 0);
 }

@@ -63,8 +63,8 @@ enum runtime_code {
 };
 
 /*
- * What the shim may do by itself, where it comes to the same: then no process is made for it, and it
- * takes a tenth of the time.
+ * What the shim may do by itself, where it comes to the same: then no process is made for it, and a
+ * client waits a sixth (Kill) or a third (Pids) of the time.
  */
 enum runtime_direct {
 	/*

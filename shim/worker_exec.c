@@ -8,8 +8,8 @@
  *   FIFOs      containerd's ends of all three
  *   report     the pid, all ends that the server pumps
  *
- * If a step fails, or hangs and is cancelled, the process is killed and nothing of it is left. It may
- * have run for a moment.
+ * If a step fails, the process is killed and nothing of it is left. It may have run for a moment. If one
+ * hangs and is cancelled, the monitor kills the process once it was told of it, right after the runtime.
  */
 #include "shim/worker_exec.h"
 

@@ -17,12 +17,14 @@
 #include <errno.h>
 #include <limits.h>
 #include <sys/epoll.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
 #define LOOP_BATCH 32 /* events of one turn: lives on the stack */
 
 #define NANOSECONDS_PER_MILLISECOND 1000000u
+#define FINE 5000000u /* nanoseconds */
 
 uint64_t ttrpc_now(void)
 {
@@ -55,18 +57,53 @@ int ttrpc_loop_fd(const struct ttrpc_loop *loop)
 	return loop->epoll_fd;
 }
 
-int ttrpc_loop_timeout(const struct ttrpc_loop *loop)
+/* Nanoseconds until the first timer is due; UINT64_MAX: none is set. */
+static uint64_t loop_left(const struct ttrpc_loop *loop)
 {
-	uint64_t now, wait;
+	uint64_t now;
 
 	if (!loop->timers)
-		return -1;
+		return UINT64_MAX;
 	now = ttrpc_now();
-	if (loop->timers->deadline <= now)
-		return 0;
-	/* Rounded up: a turn that comes too early would find nothing due, and come again. */
-	wait = (loop->timers->deadline - now - 1) / NANOSECONDS_PER_MILLISECOND + 1;
+	return loop->timers->deadline <= now ? 0 : loop->timers->deadline - now;
+}
+
+/* Rounded up: a turn that comes too early would find nothing due, and come again. */
+static int loop_milliseconds(uint64_t left)
+{
+	uint64_t wait = left == 0 ? 0 : (left - 1) / NANOSECONDS_PER_MILLISECOND + 1;
+
 	return wait > INT_MAX ? INT_MAX : (int)wait;
+}
+
+int ttrpc_loop_timeout(const struct ttrpc_loop *loop)
+{
+	return loop->timers ? loop_milliseconds(loop_left(loop)) : -1;
+}
+
+/*
+ * A wait of less than some milliseconds is made to the nanosecond, where the kernel can (5.11, and no
+ * filter forbids it).
+ */
+static int loop_wait(struct ttrpc_loop *loop, struct epoll_event *batch, int timeout_ms)
+{
+	uint64_t left = loop_left(loop);
+	int timer_ms = loop_milliseconds(left);
+
+	if (left == UINT64_MAX || (timeout_ms >= 0 && timeout_ms < timer_ms))
+		return epoll_pwait(loop->epoll_fd, batch, LOOP_BATCH, timeout_ms, NULL);
+	if (left > 0 && left < FINE && !loop->coarse) {
+		struct {
+			int64_t seconds, nanoseconds;
+		} timeout = {.nanoseconds = (int64_t)left};
+		long n = syscall(SYS_epoll_pwait2, loop->epoll_fd, batch, LOOP_BATCH, &timeout,
+				 NULL, 0);
+
+		if (n >= 0 || (errno != ENOSYS && errno != EPERM))
+			return (int)n;
+		loop->coarse = true;
+	}
+	return epoll_pwait(loop->epoll_fd, batch, LOOP_BATCH, timer_ms, NULL);
 }
 
 static void loop_deliver(struct ttrpc_loop *loop, struct epoll_event *batch, int n)
@@ -107,14 +144,11 @@ static void loop_fire(struct ttrpc_loop *loop)
 int ttrpc_loop_dispatch(struct ttrpc_loop *loop, int timeout_ms)
 {
 	struct epoll_event batch[LOOP_BATCH];
-	int timer_ms = ttrpc_loop_timeout(loop);
 	int n;
 
 	if (loop->turning)
 		return -EBUSY;
-	if (timer_ms >= 0 && (timeout_ms < 0 || timer_ms < timeout_ms))
-		timeout_ms = timer_ms;
-	n = epoll_pwait(loop->epoll_fd, batch, LOOP_BATCH, timeout_ms, NULL);
+	n = loop_wait(loop, batch, timeout_ms);
 	if (n < 0 && errno != EINTR)
 		return -errno;
 	loop->turning = true;

@@ -32,6 +32,7 @@ struct ttrpc_loop {
 	int epoll_fd;
 	bool running;
 	bool turning; /* a turn is under way */
+	bool coarse;  /* the kernel waits by the millisecond only */
 	int result;
 	struct ttrpc_timer *timers; /* sorted, earliest first */
 	struct epoll_event *batch;  /* the turn under way: removed watches are struck out of it */

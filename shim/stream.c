@@ -17,7 +17,13 @@
 #define RETRY (100u * 1000000)  /* nanoseconds, for what tells nobody when it can go on */
 #define MOMENT (500u * 1000000) /* nanoseconds, for a client to read what is its own */
 #define LOOK 1000000u           /* nanoseconds, to see whether it has */
-#define PTMX makedev(5, 2)      /* what every master of a terminal was opened as */
+
+#define SMALL 4096u        /* bytes: less than this is a small piece */
+#define MANY 16            /* small pieces in a row, */
+#define GAP 50000u         /* none of them more nanoseconds after the other */
+#define GATHER 100000u     /* nanoseconds that the source is left alone then */
+#define FULL (60u << 10)   /* bytes: nearly all that a pipe holds */
+#define PTMX makedev(5, 2) /* what every master of a terminal was opened as */
 
 /* A pipe takes a write of this size whole or not at all. */
 #define BUFFER_SIZE 4096
@@ -109,8 +115,10 @@ static enum outcome step_splice(struct stream *stream)
 {
 	ssize_t n = splice(stream->source.fd, NULL, stream->sink.fd, NULL, SPLICE_SIZE,
 			   SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
-	if (n > 0)
+	if (n > 0) {
+		stream->moved += (size_t)n;
 		return n == SPLICE_SIZE || stream->hung_up || !stream->source.loop ? MOVED : EITHER;
+	}
 	if (n < 0 && errno == EINVAL)
 		stream->copy = true;
 	if (n < 0 && (errno == EINVAL || errno == EINTR))
@@ -142,9 +150,10 @@ static enum outcome buffer_drain(struct stream *stream, struct stream_buffer *bu
 	while (buffer->begin < buffer->end) {
 		ssize_t n = write(stream->sink.fd, buffer->bytes + buffer->begin,
 				  buffer->end - buffer->begin);
-		if (n > 0)
+		if (n > 0) {
 			buffer->begin += (size_t)n;
-		else if (n < 0 && errno == EAGAIN)
+			stream->moved += (size_t)n;
+		} else if (n < 0 && errno == EAGAIN)
 			return SINK;
 		else if (n < 0 && errno == EIO && stream->to_terminal)
 			return LATER;
@@ -193,15 +202,43 @@ static void await_reader(struct stream *stream)
 	stream->ended(stream, stream->userdata);
 }
 
+/*
+ * To fetch each of many small pieces by itself costs more than it costs to write them: it wakes us, and
+ * then the reader. So the source is left alone for a moment, and what has gathered goes in one piece:
+ * until there is nothing, or so much that the writer may have had to wait for us.
+ */
+static void gather(struct stream *stream)
+{
+	uint64_t now = ttrpc_now();
+	bool before = stream->gathering;
+
+	if (before)
+		stream->small = stream->moved == 0 || stream->moved >= FULL ? 0 : MANY;
+	else if (stream->moved < SMALL && now - stream->moved_at < GAP)
+		stream->small++;
+	else
+		stream->small = 0;
+	stream->moved_at = now;
+	stream->gathering = stream->small >= MANY && !stream->hung_up;
+	if (stream->gathering != before)
+		ttrpc_watch_set(&stream->source, stream->gathering ? EPOLLET : EPOLLIN | EPOLLET);
+	if (stream->gathering)
+		pump_after(stream, GATHER);
+}
+
 static void pump(struct stream *stream)
 {
 	enum outcome outcome = stream->finishing && stream->to_terminal ? END : MOVED;
+	stream->moved = 0;
 	for (int round = 0; round < ROUNDS && outcome == MOVED; round++)
 		outcome = stream->copy ? step_copy(stream) : step_splice(stream);
 	if (stream->buffer && stream->buffer->begin == stream->buffer->end)
 		buffer_free(stream);
 	if (outcome == MOVED)
 		pump_after(stream, 0);
+	if ((outcome == EITHER || outcome == SOURCE) && stream->source.loop &&
+	    !stream->from_terminal)
+		gather(stream);
 	if (outcome == LATER)
 		pump_after(stream, RETRY);
 	if (outcome != END)
@@ -230,8 +267,10 @@ static void source_ready(struct ttrpc_watch *watch, uint32_t events)
 
 static void sink_ready(struct ttrpc_watch *watch, uint32_t events)
 {
+	struct stream *stream = container_of(watch, struct stream, sink);
 	(void)events;
-	pump(container_of(watch, struct stream, sink));
+	if (!stream->gathering) /* else the timer does it */
+		pump(stream);
 }
 
 /* A file cannot be watched, and is always ready: the other end, which is a pipe, does for both. */

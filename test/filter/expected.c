@@ -59,6 +59,7 @@ static const struct expected_call {
 	{"close", {3, 57}, NULL},
 	{"epoll_ctl", {233, 21}, NULL},
 	{"epoll_pwait", {281, 22}, NULL},
+	{"epoll_pwait2", {441, 441}, NULL},
 	{"epoll_wait", {232, -1}, NULL},
 	{"exit", {60, 93}, NULL},
 	{"exit_group", {231, 94}, NULL},

@@ -197,6 +197,89 @@ TEST(small_pieces_are_not_lost)
 	fixture_deinit(&fixture);
 }
 
+/* Writes small pieces until the stream does not fetch each by itself any more; returns how many. */
+static unsigned gather(struct fixture *fixture)
+{
+	unsigned n = 0;
+	char byte;
+
+	while (!fixture->stream.gathering) {
+		ASSERT_EQ(write(fixture->source[1], "s", 1), 1);
+		ASSERT_EQ(ttrpc_loop_dispatch(&fixture->loop, 0), 0);
+		ASSERT_EQ(read(fixture->sink[0], &byte, 1), 1);
+		n++;
+	}
+	return n;
+}
+
+TEST(small_pieces_in_a_row_gather)
+{
+	struct fixture fixture;
+	char text[8] = {0};
+	unsigned turn = 0;
+
+	fixture_init(&fixture);
+	ASSERT(gather(&fixture) >= 10);
+	for (int i = 0; i < 5; i++)
+		ASSERT_EQ(write(fixture.source[1], "abcde" + i, 1), 1);
+	/* none of them wakes us: what comes is the timer, once, with all of them */
+	while (read(fixture.sink[0], text, sizeof(text)) < 0) {
+		ASSERT_EQ(ttrpc_loop_dispatch(&fixture.loop, -1), 0);
+		ASSERT(turn++ < 3);
+	}
+	ASSERT_STR(text, "abcde");
+	/* with nothing to be fetched it sleeps again, and is woken by the next one */
+	while (fixture.stream.gathering)
+		ASSERT_EQ(ttrpc_loop_dispatch(&fixture.loop, -1), 0);
+	turns(&fixture);
+	ASSERT_EQ(ttrpc_loop_timeout(&fixture.loop), -1);
+	ASSERT_EQ(write(fixture.source[1], "f", 1), 1);
+	turns(&fixture);
+	ASSERT_EQ(read(fixture.sink[0], text, sizeof(text)), 1);
+	fixture_deinit(&fixture);
+}
+
+TEST(end_does_not_wait_for_what_gathers)
+{
+	struct fixture fixture;
+	char text[8] = {0};
+
+	fixture_init(&fixture);
+	gather(&fixture);
+	ASSERT_EQ(write(fixture.source[1], "end", 3), 3);
+	close(fixture.source[1]);
+	fixture.source[1] = -1;
+	turns(&fixture);
+	ASSERT(fixture.ended);
+	ASSERT_EQ(read(fixture.sink[0], text, sizeof(text)), 3);
+	ASSERT_EQ(ttrpc_loop_timeout(&fixture.loop), -1);
+	fixture_deinit(&fixture);
+}
+
+TEST(what_gathers_waits_for_a_full_sink)
+{
+	struct fixture fixture;
+	char full[65536] = {0}, byte;
+	ssize_t n;
+
+	fixture_init(&fixture);
+	gather(&fixture);
+	while (write(fixture.sink[1], full, sizeof(full)) > 0)
+		;
+	ASSERT_EQ(write(fixture.source[1], "x", 1), 1);
+	while (fixture.stream.gathering) /* nothing moves, so it is not tried time and again */
+		ASSERT_EQ(ttrpc_loop_dispatch(&fixture.loop, -1), 0);
+	turns(&fixture);
+	ASSERT_EQ(ttrpc_loop_timeout(&fixture.loop), -1);
+	do
+		n = read(fixture.sink[0], full, sizeof(full));
+	while (n == sizeof(full));
+	turns(&fixture);
+	ASSERT_EQ(read(fixture.sink[0], &byte, 1), 1);
+	ASSERT_EQ(byte, 'x');
+	fixture_deinit(&fixture);
+}
+
 TEST(a_reader_that_left_ends_it)
 {
 	struct fixture fixture;

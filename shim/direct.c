@@ -9,7 +9,8 @@
  *   - nothing is read but files that the kernel itself makes, which wait for nobody but the kernel, at
  *     paths that a worker of our own wrote down, and of these no more than a named number;
  *   - all of it fits on the stack. The heap is not used, and the pages of the stack and of the code that
- *     was used are given back after the answer, so that the monitor stays as small as it was.
+ *     was used are given back as soon as no call follows another (monitor.c), so that the monitor stays
+ *     as small as it was.
  *
  * In every other case, and when anything fails, a worker does it and finds the words for the error. The
  * answer goes out at once: no exit has to come before it. Where the socket is full it waits in the
@@ -26,7 +27,6 @@
 
 #include "shim/cgroup_procs.h"
 #include "shim/metrics.h"
-#include "shim/pages.h"
 #include "ttrpc/ttrpc.h"
 
 #define PIDS_MAX (RUNTIME_ERROR_MAX / sizeof(pid_t)) /* more: a worker counts them */
@@ -86,8 +86,8 @@ static bool paths_get(const struct monitor *monitor, const struct monitor_contai
 	       metrics_paths_read(bundle, buffer, ret_paths) == 0;
 }
 
-static bool __attribute__((noinline)) pids_answer(struct monitor *monitor, const struct verb *verb,
-						  const struct monitor_container *container)
+static bool pids_answer(struct monitor *monitor, const struct verb *verb,
+			const struct monitor_container *container)
 {
 	char buffer[METRICS_PATHS_SIZE], text[RUNTIME_ERROR_MAX];
 	struct report_message message = {.text = text};
@@ -112,10 +112,8 @@ bool direct_pids(struct monitor *monitor, const struct verb *verb,
 {
 	if (!(container->direct & RUNTIME_DIRECT_PIDS))
 		return false;
-	bool answered = pids_answer(monitor, verb, container);
-	pages_forget_stack();
-	pages_forget();
-	return answered;
+	monitor->touched = true;
+	return pids_answer(monitor, verb, container);
 }
 
 struct stats {
@@ -134,8 +132,8 @@ static int stats_put(void *userdata, const void *bytes, size_t size)
 	return result;
 }
 
-static bool __attribute__((noinline)) stats_answer(struct monitor *monitor, const struct verb *verb,
-						   const struct monitor_container *container)
+static bool stats_answer(struct monitor *monitor, const struct verb *verb,
+			 const struct monitor_container *container)
 {
 	char buffer[METRICS_PATHS_SIZE], text[RUNTIME_ERROR_MAX];
 	struct stats stats = {.monitor = monitor, .verb = verb, .message = {.text = text}};
@@ -157,8 +155,6 @@ bool direct_stats(struct monitor *monitor, const struct verb *verb,
 {
 	if (monitor->config->runtime->stats)
 		return false;
-	bool answered = stats_answer(monitor, verb, container);
-	pages_forget_stack();
-	pages_forget();
-	return answered;
+	monitor->touched = true;
+	return stats_answer(monitor, verb, container);
 }

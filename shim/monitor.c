@@ -26,6 +26,8 @@
 #include "shim/pair.h"
 #include "ttrpc/ttrpc.h"
 
+#define CALM_MS 20 /* without a message: no call follows another */
+
 static int exit_send(struct monitor *monitor, const struct monitor_child *child)
 {
 	const struct state_process *process = &child->process;
@@ -372,6 +374,15 @@ static int verb_read(struct monitor *monitor)
 	return result;
 }
 
+/* What was used to answer at once, and is not while the monitor sleeps. */
+static int forget(struct monitor *monitor)
+{
+	monitor->touched = false;
+	pages_forget_stack();
+	pages_forget();
+	return 0;
+}
+
 /* One turn. Reports come before signals: a worker's report is there before its zombie. */
 static int turn(struct monitor *monitor)
 {
@@ -391,8 +402,11 @@ static int turn(struct monitor *monitor)
 		{.fd = monitor->signal_fd, .events = full ? 0 : POLLIN},
 	};
 	bool busy = !full && monitor->zombies;
-	if (poll(fds, 3, busy ? 0 : -1) < 0)
+	int n = poll(fds, 3, busy ? 0 : monitor->touched ? CALM_MS : -1);
+	if (n < 0)
 		return errno == EINTR ? 0 : -errno;
+	if (n == 0 && !busy)
+		return forget(monitor);
 	if (full)
 		return fds[0].revents & (POLLHUP | POLLERR) ? -ECHILD : 0;
 

@@ -40,6 +40,7 @@ struct monitor {
 	int signal_fd;
 
 	bool zombies;  /* there may be some that were not looked at */
+	bool touched;  /* pages that are not used while it sleeps */
 	bool outgoing; /* message below waits to be sent: nothing else is taken in meanwhile */
 	struct monitor_container *settle; /* whose exclusive verb the message answers */
 	struct report_message message;

@@ -15,6 +15,9 @@ build/gcc/test/bench/pages: build/gcc/obj/test/bench/pages.o
 	$(call link,gcc)
 -include $(wildcard build/gcc/obj/test/bench/*.d)
 
+TEST_TOOLS += build/gcc/test/bench/fleet
+TESTS += test/bench/others.sh
+
 .PHONY: run bench bench-tools
 bench-tools: $(BENCH_TOOLS)
 run: $(PRODUCTS) $(BENCH_TOOLS)

@@ -24,6 +24,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "test/bench/sink.h"
+
 #define DAEMON_PATH "/usr/bin/containerd" /* only handed on: neither verb runs it */
 #define ENVIRONMENT_MAX 256
 
@@ -53,7 +55,14 @@ int peer_begin(struct peer_task *task, const struct peer_host *host, const struc
 	task->error[0] = '\0';
 	snprintf(task->id, sizeof(task->id), "%s", id);
 	error = bundle_init(&task->bundle, host->base, id, spec);
-	return error < 0 ? peer_fail(task, "bundle: %s", strerror(-error)) : 0;
+	if (error < 0)
+		return peer_fail(task, "bundle: %s", strerror(-error));
+	error = sink_swallow(task->bundle.fifos[BUNDLE_LOG]);
+	if (error < 0) {
+		bundle_deinit(&task->bundle);
+		return peer_fail(task, "%s: %s", task->bundle.fifos[BUNDLE_LOG], strerror(-error));
+	}
+	return 0;
 }
 
 void peer_end(struct peer_task *task)

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The daemon's event socket, reduced to what a shim sees of it: somebody who accepts connections
- * and says OK to Forward. Without it a shim would spend the run on reconnecting, each in its own
- * way.
+ * The daemon, reduced to what a shim sees of it: somebody who accepts connections and says OK to
+ * Forward, and reads the log. Without it a shim would spend the run on reconnecting, each in its own
+ * way, or stop when the FIFO of its log is full.
  *
  * One detached thread, one epoll, blocking reads of whole frames: the shims are trusted here.
  */
 #include "test/bench/sink.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdint.h>
 #include <string.h>
@@ -27,9 +28,13 @@ struct sink {
 
 static struct sink sink = {.epoll_fd = -1, .listener = -1};
 
-static int watch(int fd)
+/* In an event's data it stands above the descriptor. */
+enum kind { LISTENER, CONNECTION, LOG };
+
+static int watch(int fd, enum kind kind)
 {
-	struct epoll_event event = {.events = EPOLLIN, .data.fd = fd};
+	struct epoll_event event = {.events = EPOLLIN,
+				    .data.u64 = (uint64_t)kind << 32 | (uint32_t)fd};
 
 	return epoll_ctl(sink.epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
 }
@@ -38,7 +43,7 @@ static void welcome(void)
 {
 	int fd = accept4(sink.listener, NULL, NULL, SOCK_CLOEXEC);
 
-	if (fd >= 0 && watch(fd) < 0)
+	if (fd >= 0 && watch(fd, CONNECTION) < 0)
 		close(fd);
 }
 
@@ -64,6 +69,32 @@ static void answer(int fd)
 		dismiss(fd);
 }
 
+static void swallow(int fd)
+{
+	char bytes[4096];
+	ssize_t got = read(fd, bytes, sizeof(bytes));
+
+	if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR))
+		dismiss(fd);
+}
+
+static void handle(uint64_t data)
+{
+	int fd = (int)(uint32_t)data;
+
+	switch ((enum kind)(data >> 32)) {
+	case LISTENER:
+		welcome();
+		break;
+	case CONNECTION:
+		answer(fd);
+		break;
+	case LOG:
+		swallow(fd);
+		break;
+	}
+}
+
 static void *run(void *unused)
 {
 	struct epoll_event events[16];
@@ -74,12 +105,8 @@ static void *run(void *unused)
 
 		if (n < 0 && errno != EINTR)
 			return NULL;
-		for (int i = 0; i < n; i++) {
-			if (events[i].data.fd == sink.listener)
-				welcome();
-			else
-				answer(events[i].data.fd);
-		}
+		for (int i = 0; i < n; i++)
+			handle(events[i].data.u64);
 	}
 }
 
@@ -110,7 +137,7 @@ int sink_start(const char *path)
 	sink.epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	if (sink.epoll_fd < 0)
 		return -errno;
-	error = watch(sink.listener);
+	error = watch(sink.listener, LISTENER);
 	if (error < 0)
 		return error;
 	error = pthread_create(&thread, NULL, run, NULL);
@@ -118,4 +145,16 @@ int sink_start(const char *path)
 		return -error;
 	pthread_detach(thread);
 	return 0;
+}
+
+int sink_swallow(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC), error;
+
+	if (fd < 0)
+		return -errno;
+	error = watch(fd, LOG);
+	if (error < 0)
+		close(fd);
+	return error;
 }

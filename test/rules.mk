@@ -2,20 +2,21 @@
 
 # ---- figures: make run, make bench ----
 
-BENCH_SHARED := $(patsubst %,build/gcc/obj/test/bench/%.o,bare bundle cost options peer peer_exec sample sink \
-	table wire)
+BENCH_SHARED := $(patsubst %,build/gcc/obj/test/bench/%.o,bare bundle cost deadline leave options peer \
+	peer_exec peer_verb sample sink table wire)
 BENCH_TOOLS := $(addprefix build/gcc/test/bench/,calls fleet flow life pages repeat)
 
 $(addprefix build/gcc/test/bench/,calls fleet flow life): build/gcc/test/bench/%: \
 		build/gcc/obj/test/bench/%.o $(BENCH_SHARED)
 	$(call link,gcc)
-build/gcc/test/bench/repeat: build/gcc/obj/test/bench/repeat.o build/gcc/obj/test/bench/sample.o
+build/gcc/test/bench/repeat: build/gcc/obj/test/bench/repeat.o \
+		$(patsubst %,build/gcc/obj/test/bench/%.o,deadline sample)
 	$(call link,gcc)
 build/gcc/test/bench/pages: build/gcc/obj/test/bench/pages.o
 	$(call link,gcc)
 -include $(wildcard build/gcc/obj/test/bench/*.d)
 
-TEST_TOOLS += build/gcc/test/bench/fleet
+TEST_TOOLS += $(addprefix build/gcc/test/bench/,fleet repeat)
 TESTS += test/bench/others.sh
 
 .PHONY: run bench bench-tools

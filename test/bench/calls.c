@@ -20,6 +20,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "test/bench/leave.h"
 #include "test/bench/options.h"
 #include "test/bench/peer.h"
 #include "test/bench/sample.h"
@@ -85,12 +86,19 @@ static struct table_row exec_row = {
 };
 
 struct bench {
-	const struct options *options;
+	struct options *options;
 	struct peer_task tasks[OPTIONS_SHIMS_MAX];
-	size_t n_up;
+	size_t n_begun;
 	struct sample runtime_alone;
 	unsigned int number;
 };
+
+static int leave(struct bench *bench, size_t shim)
+{
+	struct peer_task *task = &bench->tasks[shim];
+
+	return leave_out(bench->options, task->error, task, 1);
+}
 
 static int raise_all(struct bench *bench)
 {
@@ -103,10 +111,9 @@ static int raise_all(struct bench *bench)
 		snprintf(id, sizeof(id), "calls-%zu", i);
 		if (peer_begin(task, &options->host, &options->shims[i], id, &options->spec) < 0)
 			return options_error("%s", task->error);
-		bench->n_up++;
-		if (peer_start_verb(task) < 0 || peer_connect(task) < 0 || peer_create(task) < 0 ||
-		    peer_start(task) < 0)
-			return options_error("%s", task->error);
+		bench->n_begun++;
+		if (peer_raise(task) < 0 && leave(bench, i) < 0)
+			return -1;
 	}
 	return 0;
 }
@@ -115,20 +122,16 @@ static int lower_all(struct bench *bench)
 {
 	int result = 0;
 
-	for (size_t i = 0; i < bench->n_up; i++) {
+	for (size_t i = 0; i < bench->n_begun; i++) {
 		struct peer_task *task = &bench->tasks[i];
 
-		result |= peer_kill(task);
-		result |= peer_wait(task, 128 + 9);
-		result |= peer_delete(task);
-		result |= peer_shutdown(task);
-		result |= peer_delete_verb(task);
-		if (result < 0)
-			options_error("%s", task->error);
-		peer_end(task);
+		if (bench->options->shims[i].out)
+			continue;
+		if (peer_lower(task) < 0 || leave_wait(bench->options, task) < 0)
+			result |= leave(bench, i);
+		else
+			peer_end(task);
 	}
-	while (waitpid(-1, NULL, 0) >= 0 || errno == EINTR)
-		;
 	return result;
 }
 
@@ -141,7 +144,7 @@ static int batch(struct bench *bench, enum method method, size_t shim)
 		double begin = sample_clock();
 
 		if (methods[method](task) < 0)
-			return options_error("%s", task->error);
+			return leave(bench, shim);
 		if (sample_add(&method_rows[method].samples[shim], (sample_clock() - begin) * 1e3) <
 		    0)
 			return options_error("%s", strerror(ENOMEM));
@@ -159,7 +162,7 @@ static int exec_with(struct bench *bench, size_t shim)
 	sample_pause(bench->options->gap);
 	begin = sample_clock();
 	if (peer_exec(task, exec_id, "[\"/bin/true\"]", false) < 0)
-		return options_error("%s", task->error);
+		return leave(bench, shim);
 	return sample_add(&exec_row.samples[shim], sample_clock() - begin);
 }
 
@@ -186,15 +189,21 @@ static int exec_alone(struct bench *bench)
 
 static int repeat(struct bench *bench, unsigned int round)
 {
-	size_t n = bench->options->n_shims;
+	const struct options *options = bench->options;
+	size_t n = options->n_shims;
 
-	for (int method = 0; method < METHODS; method++)
-		for (size_t i = 0; i < n; i++)
-			if (batch(bench, (enum method)method, (i + round) % n) < 0)
+	/* The method after the last one is the exec. */
+	for (int method = 0; method <= METHODS; method++) {
+		for (size_t i = 0; i < n; i++) {
+			size_t shim = (i + round) % n;
+
+			if (options->shims[shim].out)
+				continue;
+			if ((method == METHODS ? exec_with(bench, shim)
+					       : batch(bench, (enum method)method, shim)) < 0)
 				return -1;
-	for (size_t i = 0; i < n; i++)
-		if (exec_with(bench, (i + round) % n) < 0)
-			return -1;
+		}
+	}
 	return exec_alone(bench);
 }
 
@@ -254,9 +263,9 @@ int main(int argc, char **argv)
 		result = raise_all(&bench);
 	if (result == 0)
 		result = measure(&bench);
+	result |= lower_all(&bench);
 	if (result == 0)
 		print(&bench);
-	result |= lower_all(&bench);
 	table_deinit(method_rows, METHODS);
 	table_deinit(&exec_row, 1);
 	sample_deinit(&bench.runtime_alone);

@@ -12,7 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-static unsigned long read_field(unsigned long pid, const char *file, const char *key)
+unsigned long cost_field(unsigned long pid, const char *file, const char *key)
 {
 	char path[64], line[256];
 	unsigned long value = 0;
@@ -55,7 +55,7 @@ int cost_find(struct peer_task *task, struct cost *ret_cost)
 	    !read_program((unsigned long)pid, program))
 		return peer_fail(task, "Connect names process %lu", (unsigned long)pid);
 	cost.pids[0] = (unsigned long)pid;
-	cost.pids[1] = read_field(cost.pids[0], "status", "PPid:");
+	cost.pids[1] = cost_field(cost.pids[0], "status", "PPid:");
 	if (read_program(cost.pids[1], parent) && strcmp(program, parent) == 0)
 		cost.n = 2;
 	*ret_cost = cost;
@@ -117,7 +117,7 @@ unsigned long cost_anonymous(const struct cost *cost)
 	unsigned long kb = 0;
 
 	for (size_t i = 0; i < cost->n; i++)
-		kb += read_field(cost->pids[i], "smaps_rollup", "Anonymous:");
+		kb += cost_field(cost->pids[i], "smaps_rollup", "Anonymous:");
 	return kb;
 }
 

@@ -17,4 +17,7 @@ int cost_find(struct peer_task *task, struct cost *ret_cost);
 double cost_cpu(const struct cost *cost);              /* seconds of all threads that are alive */
 unsigned long cost_anonymous(const struct cost *cost); /* kB */
 unsigned long cost_descriptors(const struct cost *cost);
+
+/* The number behind the key in /proc/PID/FILE; 0 if there is none. */
+unsigned long cost_field(unsigned long pid, const char *file, const char *key);
 #endif

@@ -6,79 +6,115 @@
  *
  * Starts the containers one after the other, prints "ready" on stdout, and waits until its stdin is at
  * the end; for a line it gets there it has each container run a process, and one with a terminal, and
- * prints "used". Then it takes everything down in the daemon's order. It holds a connection to every shim
- * and answers their events meanwhile, as the daemon does; so a shim that no daemon at hand can
- * drive (too new, too old) can be measured beside the others.
+ * prints "used". Then it takes everything down in the daemon's order. A shim that fails is left out, by
+ * a line of leave.h on stdout. It holds a connection to every shim and answers their events meanwhile,
+ * as the daemon does; so a shim that no daemon at hand can drive (too new, too old) can be measured
+ * beside the others.
  */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
+#include "test/bench/leave.h"
 #include "test/bench/options.h"
 #include "test/bench/peer.h"
 #include "test/bench/sink.h"
 
-/* Those of one shim come one after the other; a group is one shim's, not of several kinds. */
-static int raise_one(struct peer_task *task, const struct options *options, unsigned int number)
+struct fleet {
+	struct options *options;
+	struct peer_task *tasks; /* those of one shim come one after the other */
+	unsigned int n_up[OPTIONS_SHIMS_MAX];
+};
+
+static struct peer_task *tasks_of(const struct fleet *fleet, size_t shim)
 {
-	unsigned int kind = number / options->repetitions;
+	return fleet->tasks + shim * fleet->options->repetitions;
+}
+
+/* A group is one shim's, not of several kinds. */
+static int begin_one(const struct fleet *fleet, size_t shim, unsigned int i)
+{
+	const struct options *options = fleet->options;
 	struct bundle_spec spec = options->spec;
 	char id[32], group[128];
 
-	snprintf(id, sizeof(id), "fleet-%u", number);
-	snprintf(group, sizeof(group), "%s-%u", spec.group ? spec.group : "", kind);
+	snprintf(id, sizeof(id), "fleet-%zu", shim * options->repetitions + i);
+	snprintf(group, sizeof(group), "%s-%zu", spec.group ? spec.group : "", shim);
 	if (spec.group)
 		spec.group = group;
-	if (peer_begin(task, &options->host, &options->shims[kind], id, &spec) < 0)
-		return -1;
-	if (peer_start_verb(task) < 0 || peer_connect(task) < 0 || peer_create(task) < 0 ||
-	    peer_start(task) < 0) {
-		peer_end(task);
-		return -1;
+	return peer_begin(&tasks_of(fleet, shim)[i], &options->host, &options->shims[shim], id,
+			  &spec);
+}
+
+static int raise_all(struct fleet *fleet, size_t shim)
+{
+	struct options *options = fleet->options;
+	struct peer_task *tasks = tasks_of(fleet, shim);
+
+	for (unsigned int i = 0; i < options->repetitions; i++) {
+		options_progress("%s, container %u of %u", options->shims[shim].label, i + 1,
+				 options->repetitions);
+		if (begin_one(fleet, shim, i) < 0)
+			return options_error("%s", tasks[i].error);
+		if (peer_raise(&tasks[i]) < 0)
+			return leave_out(options, tasks[i].error, tasks, i + 1);
+		fleet->n_up[shim]++;
 	}
 	return 0;
 }
 
-/* Goes on after a failure: what can be taken down is taken down. */
-static int lower_one(struct peer_task *task)
+static int use_all(struct fleet *fleet, size_t shim)
+{
+	struct options *options = fleet->options;
+	struct peer_task *tasks = tasks_of(fleet, shim);
+	unsigned int n = options->repetitions;
+
+	for (unsigned int i = 0; i < n; i++) {
+		options_progress("%s, execs: %u of %u", options->shims[shim].label, i + 1, n);
+		if (peer_exec(&tasks[i], "plain", "[\"/bin/true\"]", false) < 0 ||
+		    peer_exec(&tasks[i], "terminal", "[\"/bin/true\"]", true) < 0)
+			return leave_out(options, tasks[i].error, tasks, n);
+	}
+	return 0;
+}
+
+static int lower_all(struct fleet *fleet, size_t shim)
+{
+	struct options *options = fleet->options;
+	struct peer_task *tasks = tasks_of(fleet, shim);
+
+	for (unsigned int n = fleet->n_up[shim]; n > 0; n--) {
+		struct peer_task *task = &tasks[n - 1];
+
+		if (peer_lower(task) < 0 || (n == 1 && leave_wait(options, task) < 0))
+			return leave_out(options, task->error, tasks, n);
+		peer_end(task);
+	}
+	return 0;
+}
+
+/* With each shim that is not out. */
+static int each(struct fleet *fleet, int (*act)(struct fleet *fleet, size_t shim))
 {
 	int result = 0;
 
-	result |= peer_kill(task);
-	result |= peer_wait(task, 128 + 9);
-	result |= peer_delete(task);
-	result |= peer_shutdown(task);
-	result |= peer_delete_verb(task);
-	if (result < 0)
-		options_error("%s", task->error);
-	peer_end(task);
+	for (size_t shim = 0; shim < fleet->options->n_shims; shim++)
+		if (!fleet->options->shims[shim].out)
+			result |= act(fleet, shim);
+	options_progress("%s", "");
 	return result;
 }
 
-static int use_all(struct peer_task *tasks, unsigned int n)
-{
-	for (unsigned int i = 0; i < n; i++) {
-		options_progress("execs: %u of %u", i + 1, n);
-		if (peer_exec(&tasks[i], "plain", "[\"/bin/true\"]", false) < 0 ||
-		    peer_exec(&tasks[i], "terminal", "[\"/bin/true\"]", true) < 0)
-			return options_error("%s", tasks[i].error);
-	}
-	options_progress("%s", "");
-	return 0;
-}
-
-static int serve_input(struct peer_task *tasks, unsigned int n)
+static int serve_input(struct fleet *fleet)
 {
 	char line[64];
 
 	printf("ready\n");
 	fflush(stdout);
 	while (fgets(line, sizeof(line), stdin)) {
-		if (use_all(tasks, n) < 0)
+		if (each(fleet, use_all) < 0)
 			return -1;
 		printf("used\n");
 		fflush(stdout);
@@ -86,30 +122,20 @@ static int serve_input(struct peer_task *tasks, unsigned int n)
 	return 0;
 }
 
-static int run(const struct options *options)
+static int run(struct options *options)
 {
-	unsigned int n = options->repetitions * (unsigned int)options->n_shims, up = 0;
-	struct peer_task *tasks = calloc(n, sizeof(*tasks));
-	int result = 0;
+	struct fleet fleet = {.options = options};
+	int result;
 
-	if (!tasks)
+	fleet.tasks = calloc(options->repetitions * options->n_shims, sizeof(*fleet.tasks));
+	if (!fleet.tasks)
 		return options_error("%s", strerror(ENOMEM));
-	while (up < n && result == 0) {
-		options_progress("container %u of %u", up + 1, n);
-		result = raise_one(&tasks[up], options, up);
-		if (result < 0)
-			options_error("%s", tasks[up].error);
-		else
-			up++;
-	}
-	options_progress("%s", "");
+	result = each(&fleet, raise_all);
 	if (result == 0)
-		result = serve_input(tasks, up);
-	while (up > 0)
-		result |= lower_one(&tasks[--up]);
-	free(tasks);
-	while (waitpid(-1, NULL, 0) >= 0 || errno == EINTR)
-		;
+		result = serve_input(&fleet);
+	/* Also after a failure: what can be taken down is taken down. */
+	result |= each(&fleet, lower_all);
+	free(fleet.tasks);
 	return result;
 }
 

@@ -15,17 +15,16 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "test/bench/cost.h"
+#include "test/bench/leave.h"
 #include "test/bench/options.h"
 #include "test/bench/peer.h"
 #include "test/bench/sample.h"
 #include "test/bench/sink.h"
 #include "test/bench/table.h"
 
-#define SILENCE_MAX_MS 60000
 #define MIB 1048576.0
 
 enum figure { RATE, CPU, FIGURES };
@@ -40,9 +39,10 @@ static double drain(const struct peer_task *task, double expected, double *ret_b
 {
 	int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
 	struct pollfd fifo = {.fd = task->bundle.fds[BUNDLE_STDOUT], .events = POLLIN};
+	int silence_max = (int)task->host->seconds_max * 1000;
 	double bytes = 0;
 
-	while (bytes < expected && poll(&fifo, 1, SILENCE_MAX_MS) > 0) {
+	while (bytes < expected && poll(&fifo, 1, silence_max) > 0) {
 		ssize_t got = splice(fifo.fd, NULL, null, NULL, 1 << 20, SPLICE_F_NONBLOCK);
 
 		if (got < 0 && errno != EAGAIN)
@@ -71,7 +71,8 @@ static int measure_one(struct peer_task *task, size_t shim, double expected)
 	seconds = (sample_clock() - begin) / 1e3;
 	cpu = cost_cpu(&cost) - cpu;
 	if (bytes < expected)
-		return peer_fail(task, "%.0f bytes of %.0f came", bytes, expected);
+		return peer_fail(task, "output: %.0f bytes of %.0f came, then none for %u s", bytes,
+				 expected, task->host->seconds_max);
 	if (peer_wait(task, 0) < 0 || peer_delete(task) < 0 || peer_shutdown(task) < 0 ||
 	    peer_delete_verb(task) < 0)
 		return -1;
@@ -81,25 +82,22 @@ static int measure_one(struct peer_task *task, size_t shim, double expected)
 	return 0;
 }
 
-static int repeat(const struct options *options, size_t shim, unsigned int number)
+static int repeat(struct options *options, size_t shim, unsigned int number)
 {
 	struct peer_task task;
 	char id[32];
-	int result;
 
 	snprintf(id, sizeof(id), "flow-%u", number);
 	if (peer_begin(&task, &options->host, &options->shims[shim], id, &options->spec) < 0)
 		return options_error("%s", task.error);
-	result = measure_one(&task, shim, (double)options->mebibytes * MIB);
-	if (result < 0)
-		options_error("%s", task.error);
+	if (measure_one(&task, shim, (double)options->mebibytes * MIB) < 0 ||
+	    leave_wait(options, &task) < 0)
+		return leave_out(options, task.error, &task, 1);
 	peer_end(&task);
-	while (result == 0 && (waitpid(-1, NULL, 0) >= 0 || errno == EINTR))
-		;
-	return result;
+	return 0;
 }
 
-static int measure(const struct options *options)
+static int measure(struct options *options)
 {
 	size_t n = options->n_shims;
 	unsigned int number = 0;
@@ -110,6 +108,8 @@ static int measure(const struct options *options)
 		for (size_t i = 0; i < n; i++) {
 			size_t shim = (i + round) % n;
 
+			if (options->shims[shim].out)
+				continue;
 			if (repeat(options, shim, number++) < 0)
 				return -1;
 			for (int figure = 0; figure < FIGURES && round == 0; figure++)

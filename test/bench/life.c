@@ -15,23 +15,17 @@
  * the last table shows them beside the steps of the life that they are part of. -b prints one line a
  * shim, for scripts: LABEL, then the median of each step.
  */
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "test/bench/bare.h"
+#include "test/bench/leave.h"
 #include "test/bench/options.h"
 #include "test/bench/peer.h"
 #include "test/bench/sample.h"
 #include "test/bench/sink.h"
 #include "test/bench/table.h"
-
-#define LIFE_SECONDS_MAX 60u /* a life that hangs ends the program */
 
 /* What follows one upon the other, then what several of them took together. */
 enum step {
@@ -81,16 +75,6 @@ static const struct sample *const runtime_runs[FIRST_ANSWER] = {
 	[DELETE] = &bare_steps[BARE_DELETE],
 };
 
-/*
- * Every process of a life becomes our child in the end (we are a subreaper): the life is over, and
- * the machine quiet, when no child is left.
- */
-static void reap_all(void)
-{
-	while (waitpid(-1, NULL, 0) >= 0 || errno == EINTR)
-		;
-}
-
 static int live(struct peer_task *task, double *ret_times)
 {
 	static int (*const calls[])(struct peer_task *) = {
@@ -113,24 +97,20 @@ static int live(struct peer_task *task, double *ret_times)
 	return 0;
 }
 
-static int repeat(const struct options *options, size_t shim, unsigned int number)
+/* A life is over, and the machine quiet, when no process is left of it. */
+static int repeat(struct options *options, size_t shim, unsigned int number)
 {
 	struct peer_task task;
 	double times[STEPS];
+	int result = 0;
 	char id[32];
-	int result;
 
 	snprintf(id, sizeof(id), "life-%u", number);
 	if (peer_begin(&task, &options->host, &options->shims[shim], id, &options->spec) < 0)
 		return options_error("%s", task.error);
 	sample_pause(options->gap);
-	alarm(LIFE_SECONDS_MAX);
-	result = live(&task, times);
-	if (result < 0)
-		options_error("%s", task.error);
-	else
-		reap_all();
-	alarm(0);
+	if (live(&task, times) < 0 || leave_wait(options, &task) < 0)
+		return leave_out(options, task.error, &task, 1);
 	peer_end(&task);
 	for (int step = 0; step < STEPS && result == 0; step++)
 		result = sample_add(&rows[step].samples[shim], times[step]);
@@ -165,18 +145,30 @@ static void forget_all(void)
 	bare_lives.count = 0;
 }
 
-static int measure(const struct options *options)
+/* With each shim that is not out, in an order that turns. */
+static int repeat_all(struct options *options, unsigned int round, unsigned int *number)
 {
 	size_t n = options->n_shims;
+
+	for (size_t i = 0; i < n; i++) {
+		size_t shim = (i + round) % n;
+
+		if (!options->shims[shim].out && repeat(options, shim, (*number)++) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int measure(struct options *options)
+{
 	unsigned int number = 0;
 
 	/* The first, unmeasured round brings the programs into the page cache. */
 	for (unsigned int round = 0; round <= options->repetitions; round++) {
 		options_progress("life with %s: %u of %u", options->runtime_name, round,
 				 options->repetitions);
-		for (size_t i = 0; i < n; i++)
-			if (repeat(options, (i + round) % n, number++) < 0)
-				return -1;
+		if (repeat_all(options, round, &number) < 0)
+			return -1;
 		if (!options->brief && repeat_bare(options, number++) < 0)
 			return -1;
 		if (round == 0)
@@ -189,6 +181,8 @@ static int measure(const struct options *options)
 static void print_brief(const struct options *options)
 {
 	for (size_t i = 0; i < options->n_shims; i++) {
+		if (options->shims[i].out)
+			continue;
 		printf("%s", options->shims[i].label);
 		for (int step = 0; step < STEPS; step++)
 			printf(" %.3f", sample_quantile(&rows[step].samples[i], 0.5));
@@ -207,7 +201,8 @@ static void print_trace_line(const struct options *options, const char *name, co
 {
 	printf("  %-22s", name);
 	for (size_t i = 0; i < options->n_shims; i++)
-		printf(" %11.2f", times[i]);
+		if (!options->shims[i].out)
+			printf(" %11.2f", times[i]);
 	if (runtime > 0)
 		printf(" %11.2f", runtime);
 	else
@@ -234,7 +229,8 @@ static void print_overheads(const struct options *options, double bare)
 
 	printf("  %-22s", "the shim adds");
 	for (size_t i = 0; i < options->n_shims; i++)
-		printf(" %11.2f", median_of(LIFE, i) - bare);
+		if (!options->shims[i].out)
+			printf(" %11.2f", median_of(LIFE, i) - bare);
 	printf("\n  %s adds %.2f ms to three runs of %s, %.2f (%.2f-%.2f) (goal <= %.0f: %s)\n",
 	       options->shims[0].label, ours, options->runtime_name, bare,
 	       sample_quantile(&bare_lives, 0.1), sample_quantile(&bare_lives, 0.9),
@@ -250,7 +246,8 @@ static void print_trace(const struct options *options)
 	       "%-22s",
 	       options->runtime_name, "");
 	for (size_t i = 0; i < options->n_shims; i++)
-		printf(" %11s", options->shims[i].label);
+		if (!options->shims[i].out)
+			printf(" %11s", options->shims[i].label);
 	printf(" %11s %6s adds %10s\n", options->runtime_name, options->shims[0].label, "of life");
 	for (int step = START_VERB; step <= DELETE_VERB; step++) {
 		const struct sample *run = runtime_runs[step];

@@ -3,11 +3,12 @@
  * The command line of the programs that drive shims, and what they say to the user.
  *
  *     -n NUMBER  -g MS  -m BYTES  -k MEBIBYTES  -t TEMPLATE  -b  -G GROUP  -N NAMESPACE  -r RUNTIME
- *     -f ROOTFS  -d FOLDER
+ *     -f ROOTFS  -d FOLDER  -l SECONDS
  *     LABEL=SHIM[,bootstrap][,newest|,release|,rust]...
  *
  * The first shim is the one that is judged. bootstrap: it is to be driven as containerd 2.3 does; the
- * other word says which goals the first one has against it.
+ * other word says which goals the first one has against it, and that it may fail: it is left out then.
+ * A shim has SECONDS for each answer.
  * NAMESPACE is containerd's, and the cgroup below which the containers get theirs. FOLDER must be
  * absolute and short: sockets are made in it, and a socket's path has 107 bytes.
  */
@@ -19,6 +20,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "test/bench/deadline.h"
 
 #define TEMPLATE_MAX 65536
 
@@ -108,6 +111,9 @@ static bool set_flag(struct options *options, int flag, char *value)
 	case 'g':
 		options->gap = (unsigned int)strtoul(value, NULL, 10);
 		return true;
+	case 'l':
+		options->host.seconds_max = (unsigned int)strtoul(value, NULL, 10);
+		return true;
 	case 'm':
 		options->piece = (unsigned int)strtoul(value, NULL, 10);
 		return true;
@@ -153,10 +159,11 @@ static int complete(struct options *options)
 
 	if (!options->host.runtime || !options->spec.rootfs || !options->host.base[0] ||
 	    options->n_shims == 0 || options->repetitions == 0)
-		return options_error("%s",
-				     "usage: [-n NUMBER] [-g MS] [-b] [-G GROUP] [-N NAMESPACE] "
-				     "-t TEMPLATE -r RUNTIME -f ROOTFS -d FOLDER "
-				     "LABEL=SHIM[,bootstrap][,newest|,release|,rust]...");
+		return options_error(
+			"%s",
+			"usage: [-n NUMBER] [-g MS] [-b] [-G GROUP] [-N NAMESPACE] [-l SECONDS] "
+			"-t TEMPLATE -r RUNTIME -f ROOTFS -d FOLDER "
+			"LABEL=SHIM[,bootstrap][,newest|,release|,rust]...");
 	if (!options->template)
 		return options_error("template (-t) missing or not readable: %s", strerror(errno));
 	if (format_in_base(options, "c.sock", options->host.grpc) < 0 ||
@@ -178,8 +185,9 @@ int options_init(struct options *options, int argc, char **argv)
 		.repetitions = 50,
 		.gap = 100,
 		.host.namespace_ = "mote-bench",
+		.host.seconds_max = DEADLINE_SECONDS,
 	};
-	while ((flag = getopt(argc, argv, "n:g:m:k:bG:N:r:f:t:d:")) != -1)
+	while ((flag = getopt(argc, argv, "n:g:m:k:bG:N:r:f:t:d:l:")) != -1)
 		if (!set_flag(options, flag, optarg))
 			return -1;
 	for (; optind < argc; optind++)

@@ -1,7 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# What the benches do with a shim that logs much.
+# What the benches do with a shim that logs much, hangs or fails: the others go on without it, and
+# nothing of it stays.
+# shellcheck disable=SC2317 # check() calls what is said to be out of reach
 set -u
 cd "$(dirname "$(readlink -f "$0")")/../.." || exit 1
 
@@ -19,41 +21,99 @@ if [ -z "${OTHERS_FOLDER:-}" ]; then
 fi
 
 status=0
+folder=$OTHERS_FOLDER
 mount -t tmpfs -o mode=755 tmpfs /run || exit 1
-mkdir -p "$OTHERS_FOLDER"/{rootfs/{bin,dev,proc,sys,run},run}
+mkdir -p "$folder"/{rootfs/{bin,dev,proc,sys,run},run}
 
-# shim NAME: a program that does what stdin says for each verb, $verb
-shim() {
-	{
-		printf '#!/bin/bash\nverb=${!#}\n'
-		cat
-	} >"$OTHERS_FOLDER/$1"
-	chmod +x "$OTHERS_FOLDER/$1"
+# program NAME: what stdin says
+program() {
+	cat >"$folder/$1"
+	chmod +x "$folder/$1"
 }
 
 # fleet SHIM...: one container of each, taken down as soon as all are up
 fleet() {
-	timeout -k 1 60 build/gcc/test/bench/fleet -n 1 -N "${OTHERS_FOLDER##*/}" \
-		-t test/bench/config.json.in -r "$OTHERS_FOLDER/runtime" -f "$OTHERS_FOLDER/rootfs" \
-		-d "$OTHERS_FOLDER/run" "$@" </dev/null >"$OTHERS_FOLDER/out" 2>"$OTHERS_FOLDER/errors"
+	rm -f "$folder/run/c.sock.ttrpc"
+	timeout -k 1 60 build/gcc/test/bench/fleet -n 1 -l 3 -N "${folder##*/}" \
+		-t test/bench/config.json.in -r "$folder/runtime" -f "$folder/rootfs" \
+		-d "$folder/run" "$@" </dev/null >"$folder/out" 2>"$folder/errors"
 }
 
-# has NAME FILE TEXT: the text is in a line of the file
-has() {
-	if grep -qF -- "$3" "$OTHERS_FOLDER/$2"; then
-		echo "ok bench-others.$1"
+# check NAME COMMAND...: that it is true
+check() {
+	local name=$1
+	shift
+	if "$@"; then
+		echo "ok bench-others.$name"
 	else
-		echo "not ok bench-others.$1: $(tr '\n' ';' <"$OTHERS_FOLDER/$2")"
+		echo "not ok bench-others.$name: $* ($(cat "$folder"/{out,errors} | tr '\n' ';'))"
 		status=1
 	fi
 }
 
+left_out() { grep -qxF "$1 left out of this part: $2" "$folder/out"; }
+complains() { grep -qxF "$1" "$folder/errors"; }
+
+# Other processes than this one, sockets, mounts and bundles.
+nothing_stays() {
+	local process
+	for process in /proc/[0-9]*; do
+		[ ! -e "$process/exe" ] || [ "${process##*/}" = $$ ] || return 1
+	done
+	! grep -q "$folder" /proc/self/mounts &&
+		[ -z "$(find /run/containerd/s -type s)" ] &&
+		[ -z "$(find "$folder/run" -name config.json)" ]
+}
+
+# Ours, twice: its containers last, and that of the second fleet member can't be created.
+program runtime <<END
+#!/bin/bash
+case " \$* " in
+*" create "*" fleet-1 "*) exec sleep 1000 ;;
+*" start "*) exit 0 ;;
+esac
+exec "$PWD/build/test/soak-shim/runtime" "\$@"
+END
+cp build/containerd-shim-mote-v2 "$folder/works"
+cp build/containerd-shim-mote-v2 "$folder/hangs"
+
+program silent <<'END'
+#!/bin/bash
+exec sleep 1000
+END
+
+program fails <<'END'
+#!/bin/bash
+sleep 1000 </dev/null >/dev/null 2>&1 &
+echo because
+exit 1
+END
+
 # More than a FIFO holds; the daemon would read it.
-shim talks <<'END'
+program talks <<'END'
+#!/bin/bash
 head -c 200000 /dev/zero >log
 printf /nowhere/socket
 END
 
-fleet "talks=$OTHERS_FOLDER/talks"
-has log_is_read errors "connect /nowhere/socket: No such file or directory"
+check others_go_on fleet "works=$folder/works,newest" "hangs=$folder/hangs,release" \
+	"silent=$folder/silent,rust" "fails=$folder/fails,rust" "talks=$folder/talks,rust"
+check ready [ "$(tail -n 1 "$folder/out")" = ready ]
+check works_is_in [ "$(wc -l <"$folder/out")" = 5 ]
+check call_hangs left_out hangs "Create did not answer within 3 s"
+check verb_hangs left_out silent "start verb did not answer within 3 s"
+check verb_fails left_out fails "start verb: wait status 0x100: because"
+check log_is_read left_out talks "/nowhere/socket: No such file or directory"
+check nothing_stays nothing_stays
+
+fleet "fails=$folder/fails"
+check ours_must_not_fail [ $? = 1 ]
+check ours_failed complains "fails failed: start verb: wait status 0x100: because"
+check ours_does_not_stay nothing_stays
+
+build/gcc/test/bench/repeat -n 1 -g 0 first true -- second false >"$folder/out" 2>"$folder/errors"
+check second_command_may_fail grep -qx "second failed wait status 0x100" "$folder/out"
+check first_command_goes_on grep -q "^first [0-9]" "$folder/out"
+! build/gcc/test/bench/repeat -n 1 -g 0 first false -- second true >"$folder/out" 2>"$folder/errors"
+check first_command_must_not_fail complains "first: wait status 0x100"
 exit $status

@@ -14,12 +14,13 @@ struct peer_host {
 	char ttrpc[PATH_MAX]; /* the sink */
 	char runtime_root[PATH_MAX];
 	const char *namespace_;
-	const char *runtime; /* absolute path of runc or crun */
+	const char *runtime;      /* absolute path of runc or crun */
+	unsigned int seconds_max; /* for each answer of a shim and each of its verbs */
 };
 
 /* What a shim is to the one that is judged: goals are against one of these. */
 enum peer_role {
-	PEER_ANY,     /* no goal */
+	PEER_ANY,     /* no goal: our own, or one that must not fail either */
 	PEER_NEWEST,  /* the newest stock shim that can be had */
 	PEER_RELEASE, /* the release's own stock shim, where there is a newer one */
 	PEER_RUST,
@@ -32,6 +33,7 @@ struct peer {
 	const char *path;
 	enum peer_role role;
 	bool bootstrap; /* speaks the newer form: BootstrapParams on stdin, task API v3 */
+	bool out;       /* it failed, and has nothing any more that runs or is to be shown */
 };
 
 /* A container on its way through a shim. */
@@ -42,7 +44,7 @@ struct peer_task {
 	struct bundle bundle;
 	struct wire wire;
 	char address[PATH_MAX];
-	char error[1024]; /* what went wrong, for people, after a function returned non-zero */
+	char error[1024]; /* what went wrong, for people, after a function returned -1 */
 };
 
 /*
@@ -62,6 +64,10 @@ int peer_shutdown(struct peer_task *task); /* and closes the connection, as the 
 int peer_delete_verb(struct peer_task *task);
 void peer_end(struct peer_task *task);
 
+/* From the start verb to Start; from Kill to the delete verb. */
+int peer_raise(struct peer_task *task);
+int peer_lower(struct peer_task *task);
+
 /*
  * One more process in the container, which runs args (a JSON list): Exec, Start, Wait, Delete. Its
  * output goes where the container's goes, or, with a terminal, what it reads too comes from there.
@@ -74,7 +80,12 @@ int peer_call(struct peer_task *task, const char *method, const struct wire_mess
 	      struct wire_reply *ret_reply);
 int peer_signal(struct peer_task *task, unsigned int number);
 
-/* Writes the reason into task->error and returns -1. */
+/* The Any with runc's options, which the start verb and Create both get. */
+void peer_put_options(const struct peer_task *task, struct wire_message *message,
+		      unsigned int field);
+
+/* Write the reason into task->error and return -1; error is a negative errno. */
+int peer_fail_call(struct peer_task *task, const char *call, int error);
 int peer_fail(struct peer_task *task, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 #endif

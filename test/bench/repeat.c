@@ -6,17 +6,20 @@
  *
  * Runs every command once in each repetition, in an order that turns by one each time, after a
  * pause, with /dev/null for stdin and stdout, and prints a line each: LABEL, then the median and
- * the values at 10 and 90 per cent in milliseconds. A command that fails ends the program.
+ * the values at 10 and 90 per cent in milliseconds. The first command ends the program if it fails, or
+ * does not end in time; of another the line is LABEL, "failed" and the reason, and it is not run again.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <spawn.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "test/bench/deadline.h"
 #include "test/bench/sample.h"
 
 #define COMMANDS_MAX 16
@@ -24,6 +27,7 @@
 struct command {
 	const char *label;
 	char **words; /* ended by NULL */
+	char error[128];
 	struct sample times;
 };
 
@@ -58,26 +62,27 @@ static int spawn_quietly(const struct command *command, pid_t *ret_pid)
 	return -error;
 }
 
-static int run(struct command *command, double *ret_time)
+/* Writes the reason into command->error after a failure. */
+static void run(struct command *command, bool keep)
 {
-	double begin = sample_clock();
-	int status, error;
+	double begin = sample_clock(), time;
+	int status = 0, error;
 	pid_t pid;
 
 	error = spawn_quietly(command, &pid);
-	if (error < 0) {
-		fprintf(stderr, "%s: %s\n", command->words[0], strerror(-error));
-		return -1;
-	}
-	while (waitpid(pid, &status, 0) < 0)
-		if (errno != EINTR)
-			return -1;
-	*ret_time = sample_clock() - begin;
-	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
-		return 0;
-	fprintf(stderr, "%s (%s): wait status 0x%x\n", command->label, command->words[0],
-		(unsigned int)status);
-	return -1;
+	if (error == 0)
+		error = deadline_wait(pid, deadline_in(DEADLINE_SECONDS), &status);
+	time = sample_clock() - begin;
+	if (error == 0 && status == 0 && keep)
+		error = sample_add(&command->times, time);
+	if (error == -ETIMEDOUT)
+		snprintf(command->error, sizeof(command->error), "did not end within %d s",
+			 DEADLINE_SECONDS);
+	else if (error < 0)
+		snprintf(command->error, sizeof(command->error), "%s", strerror(-error));
+	else if (status != 0)
+		snprintf(command->error, sizeof(command->error), "wait status 0x%x",
+			 (unsigned int)status);
 }
 
 /* The first round, which warms the page cache, is not kept. */
@@ -86,16 +91,26 @@ static int measure(struct command *commands, size_t n, unsigned long repetitions
 	for (unsigned long round = 0; round <= repetitions; round++) {
 		for (size_t i = 0; i < n; i++) {
 			struct command *command = &commands[(i + round) % n];
-			double time;
 
+			if (command->error[0])
+				continue;
 			sample_pause(gap);
-			if (run(command, &time) < 0)
-				return -1;
-			if (round > 0 && sample_add(&command->times, time) < 0)
+			run(command, round > 0);
+			if (commands[0].error[0])
 				return -1;
 		}
 	}
 	return 0;
+}
+
+static void print(const struct command *command)
+{
+	if (command->error[0])
+		printf("%s failed %s\n", command->label, command->error);
+	else
+		printf("%s %.2f %.2f %.2f\n", command->label, sample_quantile(&command->times, 0.5),
+		       sample_quantile(&command->times, 0.1),
+		       sample_quantile(&command->times, 0.9));
 }
 
 int main(int argc, char **argv)
@@ -121,13 +136,11 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	result = measure(commands, n, repetitions, gap);
+	if (result < 0)
+		fprintf(stderr, "%s: %s\n", commands[0].label, commands[0].error);
 	for (size_t i = 0; i < n; i++) {
-		const struct sample *times = &commands[i].times;
-
 		if (result == 0)
-			printf("%s %.2f %.2f %.2f\n", commands[i].label,
-			       sample_quantile(times, 0.5), sample_quantile(times, 0.1),
-			       sample_quantile(times, 0.9));
+			print(&commands[i]);
 		sample_deinit(&commands[i].times);
 	}
 	return result < 0 ? 1 : 0;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The tables of figures: one line a quantity, one column a shim; below it our share of each other's,
- * with whatever goal there is against a shim of its role.
+ * The tables of figures: one line a quantity, one column a shim that is not out; below it our share of
+ * each other's, with whatever goal there is against a shim of its role.
  */
 #include "test/bench/table.h"
 
@@ -13,6 +13,8 @@ static void print_figures(const struct options *options, const struct table_row 
 	for (size_t i = 0; i < options->n_shims; i++) {
 		const struct sample *sample = &row->samples[i];
 
+		if (options->shims[i].out)
+			continue;
 		printf(" %7.2f (%6.2f-%6.2f)", sample_quantile(sample, 0.5),
 		       sample_quantile(sample, 0.1), sample_quantile(sample, 0.9));
 	}
@@ -51,8 +53,17 @@ static void print_ratios(const struct options *options, const struct table_row *
 {
 	printf("  %-22s", row->name);
 	for (size_t i = 1; i < options->n_shims; i++)
-		print_ratio(row, &options->shims[i], i);
+		if (!options->shims[i].out)
+			print_ratio(row, &options->shims[i], i);
 	printf("\n");
+}
+
+static bool has_others(const struct options *options)
+{
+	for (size_t i = 1; i < options->n_shims; i++)
+		if (!options->shims[i].out)
+			return true;
+	return false;
 }
 
 void table_print(const struct options *options, const struct table_row *rows, size_t n_rows)
@@ -61,14 +72,17 @@ void table_print(const struct options *options, const struct table_row *rows, si
 
 	printf("  %-22s", "");
 	for (size_t i = 0; i < options->n_shims; i++)
-		printf(" %-23s", options->shims[i].label);
+		if (!options->shims[i].out)
+			printf(" %-23s", options->shims[i].label);
 	printf("\n");
 	for (size_t row = 0; row < n_rows; row++)
 		print_figures(options, &rows[row]);
-	if (options->n_shims < 2)
+	if (!has_others(options))
 		return;
 	printf("  %-22s", "ratios");
 	for (size_t i = 1; i < options->n_shims; i++) {
+		if (options->shims[i].out)
+			continue;
 		snprintf(heading, sizeof(heading), "%s / %s", options->shims[0].label,
 			 options->shims[i].label);
 		printf("  %-17s %-13s", heading, "goal");

@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/uio.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -172,7 +173,25 @@ bool wire_get_bytes(const void *bytes, size_t size, unsigned int field, const vo
 	return true;
 }
 
-int wire_connect(struct wire *wire, const char *address)
+/* Of a socket whose time limit has passed the kernel says that it would block. */
+static int last_error(void)
+{
+	return errno == EAGAIN ? -ETIMEDOUT : -errno;
+}
+
+static int open_socket(unsigned int seconds)
+{
+	struct timeval limit = {.tv_sec = seconds};
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		return -errno;
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
+	return fd;
+}
+
+int wire_connect(struct wire *wire, const char *address, unsigned int seconds)
 {
 	struct sockaddr_un name = {.sun_family = AF_UNIX};
 	const char *path = strncmp(address, "unix://", 7) == 0 ? address + 7 : address;
@@ -181,11 +200,11 @@ int wire_connect(struct wire *wire, const char *address)
 	if (strlen(path) >= sizeof(name.sun_path))
 		return -ENAMETOOLONG;
 	strcpy(name.sun_path, path);
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	fd = open_socket(seconds);
 	if (fd < 0)
-		return -errno;
+		return fd;
 	if (connect(fd, (const struct sockaddr *)&name, sizeof(name)) < 0) {
-		int error = -errno;
+		int error = last_error();
 
 		close(fd);
 		return error;
@@ -219,7 +238,7 @@ int wire_send(int fd, uint32_t stream, uint8_t type, const void *body, size_t si
 	/* A blocking AF_UNIX socket takes a few kilobytes whole, or fails. */
 	sent = sendmsg(fd, &message, MSG_NOSIGNAL);
 	if (sent < 0)
-		return -errno;
+		return last_error();
 	return (size_t)sent == sizeof(header) + size ? 0 : -EIO;
 }
 
@@ -228,7 +247,7 @@ static int receive_all(int fd, void *bytes, size_t size)
 	ssize_t received = size ? recv(fd, bytes, size, MSG_WAITALL) : 0;
 
 	if (received < 0)
-		return -errno;
+		return last_error();
 	return (size_t)received == size ? 0 : -EPIPE;
 }
 

@@ -42,8 +42,11 @@ struct wire {
 
 #define WIRE_NULL ((struct wire){.fd = -1, .stream = 1})
 
-/* address: a path, or "unix://" and a path. All return 0 or a negative errno. */
-int wire_connect(struct wire *wire, const char *address);
+/*
+ * address: a path, or "unix://" and a path; seconds: for each answer. All return 0 or a negative errno;
+ * after -ETIMEDOUT the connection is of no further use.
+ */
+int wire_connect(struct wire *wire, const char *address, unsigned int seconds);
 int wire_call(struct wire *wire, const char *service, const char *method,
 	      const struct wire_message *request, struct wire_reply *ret_reply);
 void wire_deinit(struct wire *wire);

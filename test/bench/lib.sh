@@ -23,6 +23,7 @@ tools=$PWD/build/gcc/test/bench
 template=$PWD/test/bench/config.json.in
 daemons=$PWD/build/daemons
 containers=${CONTAINERS:-50}
+seconds_max=$(sed -n 's/^#define DEADLINE_SECONDS //p' test/bench/deadline.h)
 
 # Of others; no containerd of the release can drive them.
 newest_version=2.4.2
@@ -221,7 +222,22 @@ start_containerd() {
 	done
 }
 
-ctr_() { ctr --address "$address" --namespace "$namespace" "$@"; }
+ctr_() {
+	timeout --foreground "$seconds_max" ctr --address "$address" --namespace "$namespace" "$@"
+}
+
+# attempt WHAT COMMAND...: after a failure, reason says of what, for people.
+attempt() {
+	local what=$1 failure=0
+	shift
+	"$@" </dev/null >"$folder/out" 2>&1 || failure=$?
+	case $failure in
+	0) return ;;
+	124) reason="$what did not answer within $seconds_max s" ;;
+	*) reason="$what: $(paste -sd ' ' "$folder/out")" ;;
+	esac
+	return 1
+}
 
 # run_container ID NAME-OF-RUNTIME ctr's flags... -- command...
 run_container() {
@@ -239,24 +255,42 @@ run_container() {
 
 # ---- inside: many idle containers ----
 
-# fleet_up PREFIX NAME-OF-RUNTIME LABEL ctr's flags...; first=N: those before N are there already
+# fleet_up PREFIX NAME-OF-RUNTIME LABEL ctr's flags...: after a failure, reason says of what.
+# first=N: those before N are there already
 fleet_up() {
 	local prefix=$1 name=$2 label=$3 i
 	shift 3
 	for ((i = ${first:-1}; i <= containers; i++)); do
 		progress "starting containers with $label: $i of $containers"
-		run_container "$prefix-$i" "$name" --detach "$@" -- /bin/sleep 1000000 \
-			>"$folder/out" 2>&1 || die "ctr run with $label: $(cat "$folder/out")"
+		attempt "ctr run" run_container "$prefix-$i" "$name" --detach "$@" \
+			-- /bin/sleep 1000000 || return
 	done
 	progress ''
 }
 
+# As fleet_up.
 fleet_down() {
-	local prefix=$1 ids=() i
-	for ((i = 1; i <= containers; i++)); do ids+=("$prefix-$i"); done
+	local prefix=$1 i
 	progress "removing the containers $prefix-1 to $prefix-$containers"
-	{ ctr_ tasks delete --force "${ids[@]}" && ctr_ containers delete "${ids[@]}"; } \
-		>"$folder/out" 2>&1 || die "removing containers: $(tail -n 1 "$folder/out")"
+	for ((i = 1; i <= containers; i++)); do
+		attempt "ctr tasks delete" ctr_ tasks delete --force "$prefix-$i" &&
+			attempt "ctr containers delete" ctr_ containers delete "$prefix-$i" || return
+	done
+	progress ''
+}
+
+# fleet_abandon PREFIX PROGRAM: removes all of both that there is, whatever the shims do.
+fleet_abandon() {
+	local id end=$((SECONDS + seconds_max))
+	progress "killing the containers $1-*"
+	{
+		processes_of "$2"
+		find /sys/fs/cgroup -path "*/$namespace/$1-*" -name cgroup.procs -exec cat {} +
+	} | xargs --no-run-if-empty kill -KILL 2>/dev/null
+	ctr_ containers list --quiet | grep "^$1-" | while [ $SECONDS -lt $end ] && read -r id; do
+		{ ctr_ tasks delete --force "$id"; ctr_ containers delete "$id"; } \
+			</dev/null >"$folder/out" 2>&1
+	done
 	progress ''
 }
 

@@ -19,6 +19,16 @@ build/gcc/test/bench/pages: build/gcc/obj/test/bench/pages.o
 TEST_TOOLS += $(addprefix build/gcc/test/bench/,fleet repeat)
 TESTS += test/bench/others.sh
 
+# Variables that make no sense are told before anything is got or built. What the command line sets is
+# not in the environment of $(shell).
+KNOBS := CONTAINERS BENCH_REPEAT BENCH_ONLY BENCH_SECONDS IDLE VM_SECONDS
+KNOBS_SET := $(foreach name,$(KNOBS),$(if $(filter command,$(origin $(name))), \
+	$(name)='$(subst ','\'',$($(name)))'))
+FIGURES := $(if $(filter run,$(GOALS)),test/run-demo) $(if $(filter bench,$(GOALS)),test/bench/run) \
+	$(if $(filter bench-vm,$(GOALS)),test/vm/bench)
+refuse = $(if $(filter-out 0,$(.SHELLSTATUS)),$(error $1))
+$(foreach script,$(FIGURES),$(call refuse,$(shell $(KNOBS_SET) $(script) check 2>&1)))
+
 .PHONY: run bench bench-tools
 bench-tools: $(BENCH_TOOLS)
 run: $(PRODUCTS) $(BENCH_TOOLS)

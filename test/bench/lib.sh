@@ -18,11 +18,14 @@
 #   newest_label, rust_label
 # MOTE_SHIM in the environment is another program to be measured in place of the one in build/.
 
+# shellcheck source=test/bench/knobs.sh
+. test/bench/knobs.sh
+
 mote_shim=${MOTE_SHIM:-$PWD/build/containerd-shim-mote-v2}
 tools=$PWD/build/gcc/test/bench
 template=$PWD/test/bench/config.json.in
 daemons=$PWD/build/daemons
-containers=${CONTAINERS:-50}
+containers=$(knob_number CONTAINERS 50) || exit 1
 seconds_max=$(sed -n 's/^#define DEADLINE_SECONDS //p' test/bench/deadline.h)
 
 # Of others; no containerd of the release can drive them.

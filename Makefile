@@ -33,7 +33,8 @@
 # For the rules of others (*/rules.mk, read below): build/VARIANT/obj/path/file.o is made of
 # path/file.c in any folder; $(VARIANT_LIBRARIES) are what a program is linked with, in order, and
 # $(call link,VARIANT) is the recipe. Headers that they generate go into GENERATED, programs that
-# print test results into TESTS, those that tests use into TEST_TOOLS.
+# print test results into TESTS, those for make asan into asan_TESTS, those that tests use into
+# TEST_TOOLS; $(call CHOSEN,LIST) are those that T= chooses.
 
 MAKEFLAGS += --no-builtin-rules --no-builtin-variables --no-print-directory
 SHELL := /bin/bash
@@ -100,6 +101,8 @@ shim_MESSAGES := $(filter-out $(ttrpc_MESSAGES),$(MESSAGES)) $(STUBS)
 
 GENERATED := $(MESSAGES:.c=.h) $(STUBS:.c=.h)
 TESTS :=
+asan_TESTS = $(asan_UNIT)
+CHOSEN = $(if $(T),$(strip $(foreach test,$1,$(if $(findstring $(T),$(test)),$(test)))),$1)
 TEST_TOOLS :=
 GENERATOR := build/protoc-gen-ttrpc-c
 PRODUCTS := $(addprefix build/,containerd-shim-mote-v2 containerd-shim-skeleton-v2 libttrpc.a libshim.a)
@@ -308,7 +311,15 @@ SCRIPTS := $(sort $(shell find .ci .deps seccomp test -type f -exec grep -lE '^\
 test_scripts = $(sort $(shell find test/$1 -name '*.sh' -perm -u+x 2>/dev/null))
 ALL_TESTS = test/includes.sh $(call test_scripts,golden) $(musl_UNIT) $(TESTS) \
 	$(call test_scripts,filter) $(call test_scripts,build) $(call test_scripts,integration)
-CHOSEN = $(if $(T),$(foreach test,$1,$(if $(findstring $(T),$(test)),$(test))),$1)
+
+# A T that chooses none of a goal's tests is told before anything is got or built.
+some_chosen = $(if $(and $(filter $1,$(GOALS)),$(T)),$(if $(call CHOSEN,$2),,$(error \
+	T=$(T): no file of the tests of 'make $1' has that in its name)))
+$(call some_chosen,test,$(ALL_TESTS))
+$(call some_chosen,asan,$(asan_TESTS))
+$(call some_chosen,fuzz,$(FUZZ))
+$(call some_chosen,fuzz-coverage,$(FUZZ))
+$(call some_chosen,valgrind,$(VALGRIND_TESTS))
 
 .PHONY: all test asan lint lint-format lint-analyse lint-scripts lint-builds format clean FORCE
 FORCE:
@@ -316,8 +327,8 @@ FORCE:
 test: all $(musl_UNIT) $(TESTS) $(TEST_TOOLS)
 	@test/run $(call CHOSEN,$(ALL_TESTS))
 
-asan: $(asan_UNIT)
-	@test/run $(call CHOSEN,$^)
+asan: $(call CHOSEN,$(asan_TESTS))
+	@test/run $^
 
 # ---- judgement of the sources ----
 

@@ -157,13 +157,13 @@ build/coverage/test/fuzz/%: build/coverage/obj/test/fuzz/%.o $(call fuzz_librari
 	$(call link,coverage) $(call fuzz_flags,$*)
 
 TESTS += $(FUZZ:%=build/musl/test/fuzz/%)
-asan: $(FUZZ:%=build/asan/test/fuzz/%)
+asan_TESTS += $(FUZZ:%=build/asan/test/fuzz/%)
 lint-builds: $(foreach name,gcc clang,$(FUZZ:%=build/$(name)/test/fuzz/%))
 
 # What is found is kept: new inputs in build/fuzz/found, one that ends the target beside them.
 .PHONY: fuzz
-fuzz: $(FUZZ:%=build/fuzz/test/fuzz/%)
-	@for name in $(call CHOSEN,$(FUZZ)); do \
+fuzz: $(patsubst %,build/fuzz/test/fuzz/%,$(call CHOSEN,$(FUZZ)))
+	@for name in $(notdir $^); do \
 		echo "  FUZZ    $$name"; mkdir -p build/fuzz/found/$$name; \
 		build/fuzz/test/fuzz/$$name -max_total_time=$(FUZZ_SECONDS) -max_len=4096 \
 			-artifact_prefix=build/fuzz/found/$$name- build/fuzz/found/$$name \
@@ -173,8 +173,8 @@ fuzz: $(FUZZ:%=build/fuzz/test/fuzz/%)
 
 # Of the inputs in the tree and those that were found; each target on its own, then all together.
 .PHONY: fuzz-coverage
-fuzz-coverage: $(FUZZ:%=build/coverage/test/fuzz/%)
-	@test/fuzz/coverage $(call CHOSEN,$(FUZZ))
+fuzz-coverage: $(patsubst %,build/coverage/test/fuzz/%,$(call CHOSEN,$(FUZZ)))
+	@test/fuzz/coverage $(notdir $^)
 # ---- end of the fuzz targets ----
 
 # ---- unit tests with a service of their own: its objects, for each test whose name begins so ----
@@ -263,8 +263,8 @@ build/valgrind/%: build/gcc/test/unit/%
 
 .PHONY: valgrind
 ifneq ($(shell type -P valgrind),)
-valgrind: $(VALGRIND_TESTS)
-	@test/run $(call CHOSEN,$^)
+valgrind: $(call CHOSEN,$(VALGRIND_TESTS))
+	@test/run $^
 else
 valgrind:
 	@echo 'skip valgrind: it is not installed'

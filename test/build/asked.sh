@@ -61,6 +61,14 @@ parts() {
 	accepted BENCH_ONLY=mote test/vm/bench
 }
 
+tests() {
+	local goal
+	for goal in test asan fuzz fuzz-coverage valgrind; do
+		refused "T=typo: no file of the tests of 'make $goal' has that in its name" "$goal" T=typo
+	done
+}
+
 check numbers "$(numbers)"
 check parts "$(parts)"
+check tests "$(tests)"
 exit $status

@@ -22,7 +22,7 @@ static int create_prepare(struct runc_driver *driver, struct runtime_task *task)
 {
 	Containerd__Runc__V1__Options *options;
 	struct failure refused;
-	int r = runc_options_decode(&task->options, &options, &refused);
+	int r = runc_options_decode(task, &options, &refused);
 
 	if (r == 0)
 		r = runc_options_keep(options, task, &refused);
@@ -158,7 +158,7 @@ int runc_features(struct runtime_task *task, int fd)
 	struct command command = COMMAND_NULL;
 	Containerd__Runc__V1__Options *options;
 	const char *argv[] = {RUNC_DEFAULT_BINARY, "features", NULL};
-	int r = runc_options_decode(&task->options, &options, &driver.refused);
+	int r = runc_options_decode(task, &options, &driver.refused);
 
 	driver.task = task;
 	if (r != 0)
@@ -188,7 +188,7 @@ int runc_shim_cgroup(struct runtime_task *task, const char **ret_path)
 	*ret_path = "";
 	if (!runc_options_known(&task->options))
 		return 0;
-	int r = runc_options_decode(&task->options, &options, &driver.refused);
+	int r = runc_options_decode(task, &options, &driver.refused);
 	if (r != 0)
 		return runc_driver_refuse(&driver, RUNTIME_INVALID_ARGUMENT, r);
 	*ret_path = options->shim_cgroup;

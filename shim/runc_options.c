@@ -110,9 +110,10 @@ static int unpack(const void *bytes, size_t size, Containerd__Runc__V1__Options 
 }
 
 /* config_body first: whoever sends it has read config_path itself. */
-static int read_toml(const Runtimeoptions__V1__Options *message,
+static int read_toml(const struct runtime_task *task, const Runtimeoptions__V1__Options *message,
 		     Containerd__Runc__V1__Options *options, struct failure *ret_failure)
 {
+	const char *name = "runtime options";
 	char *text = NULL;
 	size_t size;
 	int r;
@@ -121,31 +122,31 @@ static int read_toml(const Runtimeoptions__V1__Options *message,
 		text = strndup((const char *)message->config_body.data, message->config_body.len);
 		r = text ? 0 : -ENOMEM;
 	} else if (*message->config_path) {
-		r = file_read(message->config_path, 0, RUNC_OPTIONS_FILE_MAX, &text, &size);
+		name = message->config_path;
+		r = file_read(name, 0, RUNC_OPTIONS_FILE_MAX, &text, &size);
 		if (r < 0)
-			r = file_refuse(message->config_path, RUNC_OPTIONS_FILE_MAX, r,
-					ret_failure);
+			r = file_refuse(name, RUNC_OPTIONS_FILE_MAX, r, ret_failure);
 	} else {
 		return 0;
 	}
 	if (r == 0)
-		r = runc_options_parse_toml(options, text, ret_failure);
+		r = runc_options_parse_toml(task, name, text, options, ret_failure);
 	free(text);
 	return r;
 }
 
-static int unpack_generic(const struct runtime_any *any,
+static int unpack_generic(const struct runtime_task *task,
 			  Containerd__Runc__V1__Options **ret_options, struct failure *ret_failure)
 {
 	Runtimeoptions__V1__Options *message =
-		runtimeoptions__v1__options__unpack(NULL, any->size, any->value);
+		runtimeoptions__v1__options__unpack(NULL, task->options.size, task->options.value);
 	Containerd__Runc__V1__Options *options;
 	int r;
 
 	if (!message)
 		return failure_set(ret_failure, "runtime options: not a valid message");
 	options = defaults();
-	r = options ? read_toml(message, options, ret_failure) : -ENOMEM;
+	r = options ? read_toml(task, message, options, ret_failure) : -ENOMEM;
 	runtimeoptions__v1__options__free_unpacked(message, NULL);
 	if (r == 0)
 		*ret_options = options;
@@ -177,16 +178,18 @@ bool runc_options_known(const struct runtime_any *any)
 	return is_specific(any) || is_generic(any);
 }
 
-int runc_options_decode(const struct runtime_any *any, Containerd__Runc__V1__Options **ret_options,
-			struct failure *ret_failure)
+int runc_options_decode(const struct runtime_task *task,
+			Containerd__Runc__V1__Options **ret_options, struct failure *ret_failure)
 {
+	const struct runtime_any *any = &task->options;
+
 	/* Without a value the type says nothing: the stock shim does not look at it either. */
 	if (any->size == 0)
 		return unpack(NULL, 0, ret_options, ret_failure);
 	if (is_specific(any))
 		return unpack(any->value, any->size, ret_options, ret_failure);
 	if (is_generic(any))
-		return unpack_generic(any, ret_options, ret_failure);
+		return unpack_generic(task, ret_options, ret_failure);
 	return failure_set(ret_failure, "runtime options of type \"%s\" are not understood",
 			   any->type_url);
 }

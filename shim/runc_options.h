@@ -16,9 +16,12 @@
 /* Whether options of this type are understood. */
 bool runc_options_known(const struct runtime_any *any);
 
-/* What a client sent. Nothing: the defaults. The caller frees it with runc_options_free(). */
-int runc_options_decode(const struct runtime_any *any, Containerd__Runc__V1__Options **ret_options,
-			struct failure *ret_failure);
+/*
+ * What a client sent, task->options. Nothing: the defaults. The caller frees it with
+ * runc_options_free().
+ */
+int runc_options_decode(const struct runtime_task *task,
+			Containerd__Runc__V1__Options **ret_options, struct failure *ret_failure);
 
 /* Into task->state, and out of it or, if that is empty, out of the bundle's files. */
 int runc_options_keep(const Containerd__Runc__V1__Options *options, struct runtime_task *task,
@@ -37,9 +40,12 @@ const char *runc_options_more(const struct runtime_task *task);
 int runc_options_write(const Containerd__Runc__V1__Options *options, const char *folder,
 		       struct failure *ret_failure);
 
-/* Sets what the text sets; keys that are not options, and tables, are passed over. */
-int runc_options_parse_toml(Containerd__Runc__V1__Options *options, const char *text,
-			    struct failure *ret_failure);
+/*
+ * Sets what the text sets. Keys that are not options are logged and passed over, tables are passed over.
+ * name: of the file, or what else tells the reader of a message whose text it is.
+ */
+int runc_options_parse_toml(const struct runtime_task *task, const char *name, const char *text,
+			    Containerd__Runc__V1__Options *options, struct failure *ret_failure);
 
 void runc_options_free(Containerd__Runc__V1__Options *options); /* takes NULL */
 

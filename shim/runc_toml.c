@@ -13,10 +13,12 @@
 #include "shim/runc_options.h"
 
 #define VALUE_MAX 4096 /* bytes of a string; above: refused */
+#define UNKNOWN_MAX 8  /* keys that are logged; above: passed over in silence */
 
 struct parser {
-	const char *at;
-	int line;
+	const struct runtime_task *task;
+	const char *name, *at;
+	int line, unknown;
 	Containerd__Runc__V1__Options *options;
 	struct failure *failure;
 	char value[VALUE_MAX];
@@ -24,7 +26,7 @@ struct parser {
 
 static int refuse(const struct parser *parser, const char *reason)
 {
-	return failure_set(parser->failure, "runtime options: line %d: %s", parser->line, reason);
+	return failure_set(parser->failure, "%s: line %d: %s", parser->name, parser->line, reason);
 }
 
 static void skip_blanks(struct parser *parser)
@@ -154,6 +156,13 @@ static const struct runc_option *find_option(const char *key, size_t length)
 	return NULL;
 }
 
+static void log_unknown(struct parser *parser, const char *key, size_t length)
+{
+	if (parser->unknown++ < UNKNOWN_MAX)
+		shim_log(parser->task, SHIM_LOG_WARNING, "%s: line %d: unknown key \"%.*s\"",
+			 parser->name, parser->line, length < 64 ? (int)length : 64, key);
+}
+
 static int parse_key(struct parser *parser, const struct runc_option **ret_option)
 {
 	const char *key = parser->at;
@@ -168,6 +177,8 @@ static int parse_key(struct parser *parser, const struct runc_option **ret_optio
 	parser->at++;
 	skip_blanks(parser);
 	*ret_option = find_option(key, length);
+	if (!*ret_option)
+		log_unknown(parser, key, length);
 	return 0;
 }
 
@@ -201,10 +212,12 @@ static int parse_table(struct parser *parser)
 		       : refuse(parser, "a table's name does not end");
 }
 
-int runc_options_parse_toml(Containerd__Runc__V1__Options *options, const char *text,
-			    struct failure *ret_failure)
+int runc_options_parse_toml(const struct runtime_task *task, const char *name, const char *text,
+			    Containerd__Runc__V1__Options *options, struct failure *ret_failure)
 {
 	struct parser parser = {
+		.task = task,
+		.name = name,
 		.at = text,
 		.line = 1,
 		.options = options,

@@ -9,11 +9,12 @@
 
 static void decode(const char *type, const uint8_t *data, size_t size)
 {
-	const struct runtime_any any = {.type_url = type, .value = data, .size = size};
+	const struct runtime_task task = {
+		.options = {.type_url = type, .value = data, .size = size}};
 	Containerd__Runc__V1__Options *options;
 	struct failure failure;
 
-	if (runc_options_decode(&any, &options, &failure) == 0)
+	if (runc_options_decode(&task, &options, &failure) == 0)
 		runc_options_free(options);
 }
 
@@ -26,7 +27,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	decode("containerd.runc.v1.Options", data, size);
 	decode("runtimeoptions.v1.Options", data, size);
-	runc_options_parse_toml(options, text, &failure);
+	runc_options_parse_toml(&(struct runtime_task){0}, "text", text, options, &failure);
 	runc_options_free(options);
 	free(text);
 	return 0;

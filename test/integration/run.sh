@@ -157,6 +157,14 @@ crun_by_config_path() {
 	# crun's own state folder has a file named status, runc's one named state.json.
 	[ -e "/run/containerd/runc/$NAMESPACE/by_config/status" ] || fail "crun did not make it"
 	remove_container by_config
+
+	echo "misspelt = 1" >>runtime.toml
+	ctr run --rm --null-io "${RUNTIME[@]}" --rootfs "$ROOTFS" by_config /bin/true
+	must_become 5 "the key is in containerd's log" \
+		grep -qF "$PWD/runtime.toml: line 2: unknown key" "$MOTE_WORK/containerd.log"
+	echo "IoUid = root" >>runtime.toml
+	status_of ctr run --rm --null-io "${RUNTIME[@]}" --rootfs "$ROOTFS" by_config /bin/true
+	holds "an error" "$PWD/runtime.toml: line 3: an integer" "$(<err)"
 }
 scenario --mote crun_by_config_path
 

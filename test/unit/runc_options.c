@@ -13,7 +13,9 @@
 #include <unistd.h>
 
 #include "proto/runtimeoptions.pb-c.h"
+#include "shim/config.h"
 #include "shim/file.h"
+#include "shim/log.h"
 #include "test/test.h"
 
 typedef Containerd__Runc__V1__Options options_message;
@@ -81,9 +83,10 @@ static void expect_sample(const options_message *options)
 
 static int decode(const char *type, const void *value, size_t size, options_message **ret_options)
 {
-	struct runtime_any any = {.type_url = type, .value = value, .size = size};
+	struct runtime_task task = {.id = "one",
+				    .options = {.type_url = type, .value = value, .size = size}};
 
-	return runc_options_decode(&any, ret_options, &failure);
+	return runc_options_decode(&task, ret_options, &failure);
 }
 
 TEST(decode_sent)
@@ -179,6 +182,9 @@ TEST(decode_generic_options)
 	ASSERT_STR(options->binary_name, "crun");
 	ASSERT(options->systemd_cgroup);
 	runc_options_free(options);
+	write_file("file", "# of crun\nBinaryName = crun\n");
+	ASSERT_EQ(decode_generic("file", "", &options), FAILURE_REFUSED);
+	ASSERT_STR(failure.text, "file: line 2: a string is wanted");
 	leave_folder();
 }
 
@@ -388,4 +394,49 @@ TEST(toml_refused)
 		     "runtime options: line 1: an integer from 0 to 4294967295 is wanted");
 	toml_refused("Unknown = [1]",
 		     "runtime options: line 1: not a string, a boolean or an integer");
+}
+
+#define KEY_64 "k23456789012345678901234567890123456789012345678901234567890abcd"
+
+static void expect_warning(FILE *log, int line, const char *key)
+{
+	char text[1024], message[256];
+
+	snprintf(message, sizeof(message),
+		 " level=warning msg=\"file: line %d: unknown key \\\"%s\\\"\" id=one ", line, key);
+	ASSERT(fgets(text, sizeof(text), log));
+	if (!strstr(text, message))
+		test_fail(__FILE__, __LINE__, "%s is not in %s", message, text);
+}
+
+/* A line each, the first eight of them. */
+TEST(toml_unknown_keys)
+{
+	static const char *const keys[] = {"c", "d", "e", "f", "g"};
+	const struct runtime runtime = {.name = "io.containerd.mote.v2"};
+	const struct shim_config config = {.runtime = &runtime, .namespace_ = "ns"};
+	options_message *options;
+	int ends[2];
+	FILE *log;
+
+	enter_folder();
+	write_file("file", "\nBinaryNam = 'crun'\nroot = '/r'\n\"quoted\" = 1\n" KEY_64 "x = 1\n"
+			   "c=1\nd=1\ne=1\nf=1\ng=1\nh=1\nBinaryName = 'b'\n[Table]\ni=1\n");
+	ASSERT_EQ(pipe2(ends, O_CLOEXEC), 0);
+	log_open(&config, ends[1], false);
+	ASSERT_EQ(decode_generic("file", "", &options), 0);
+	ASSERT_STR(options->root, "/r");
+	ASSERT_STR(options->binary_name, "b");
+	runc_options_free(options);
+	close(ends[1]);
+	log = fdopen(ends[0], "r");
+	ASSERT(log);
+	expect_warning(log, 2, "BinaryNam");
+	expect_warning(log, 4, "quoted");
+	expect_warning(log, 5, KEY_64);
+	for (int i = 0; i < 5; i++)
+		expect_warning(log, 6 + i, keys[i]);
+	ASSERT_EQ(fgetc(log), EOF);
+	fclose(log);
+	leave_folder();
 }

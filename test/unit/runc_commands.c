@@ -69,6 +69,22 @@ TEST(create_fails)
 	fixture_end();
 }
 
+/* The stock shim's words, in its order: Docker makes exit codes of what it finds in them. */
+TEST(create_without_a_log)
+{
+	Containerd__Runc__V1__Options options;
+
+	create_begin("runc", "");
+	fixture_options(&options, "runc");
+	options.binary_name = (char *)(uintptr_t) "no-runc";
+	fixture_send(&options);
+	fixture_failed(fixture_create, RUNTIME_UNKNOWN,
+		       "OCI runtime create failed: unable to retrieve OCI runtime error "
+		       "(open @/log.json: no such file or directory): exec: \"no-runc\": "
+		       "executable file not found in $PATH");
+	fixture_end();
+}
+
 /* ---- checkpoint and restore ---- */
 
 static void restore_begin(const char *program, const char *script)

@@ -22,7 +22,8 @@
 #     make install-ttrpc PREFIX=dir    libttrpc for programs of others, see ttrpc/README.md
 #     make clean      removes what was built; keeps what was downloaded
 #
-# V=1 shows the commands. PIE=1 makes the shims static-PIE.
+# V=1 shows the commands. PIE=1 makes the shims static-PIE. SHIM_REVISION=text is what -v tells of
+# sources that are no git work tree.
 #
 # Everything built is in build/, generated code in build/gen. A source file is added by being there.
 # A variant is one set of objects, libraries and unit tests, in build/NAME:
@@ -214,6 +215,15 @@ build/gen/jansson/jansson_private_config.h: $(SOURCES)/complete
 
 JANSSON_HEADERS := $(addprefix build/gen/jansson/,jansson_config.h jansson_private_config.h)
 GENERATED += $(JANSSON_HEADERS)
+
+ifndef SHIM_REVISION
+SHIM_REVISION := $(if $(wildcard .git),$(shell GIT_OPTIONAL_LOCKS=0 \
+	git describe --always --dirty --exclude='*' --abbrev=12 2>/dev/null))
+endif
+REVISION_LINE := \#define SHIM_REVISION "$(or $(SHIM_REVISION),unknown)"
+build/gen/shim/revision.h: FORCE
+	@mkdir -p $(@D); echo '$(REVISION_LINE)' | cmp -s - $@ || echo '$(REVISION_LINE)' >$@
+GENERATED += build/gen/shim/revision.h
 
 # The kernel's headers alone, without glibc's beside them.
 build/uapi/linux:

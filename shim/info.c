@@ -95,7 +95,7 @@ static int answer(const struct info *info)
 	size_t size = 0;
 
 	version.version = (char *)(uintptr_t)SHIM_VERSION;
-	version.revision = (char *)(uintptr_t)SHIM_REVISION;
+	version.revision = (char *)(uintptr_t)shim_revision;
 	response.name = (char *)(uintptr_t)info->config->runtime->name;
 	response.version = &version;
 	any_set(&options, sent->type_url, sent->value, sent->size);

@@ -89,7 +89,7 @@ static int version_main(const struct shim_config *config, const char *program)
 {
 	char text[512];
 	int length = snprintf(text, sizeof(text), "%.100s:\n  Version:  %s\n  Revision: %s\n\n",
-			      program, SHIM_VERSION, SHIM_REVISION);
+			      program, SHIM_VERSION, shim_revision);
 	int result = main_answer(text, (size_t)length);
 	return result < 0 ? main_fail(config, "cannot print: %s", failure_errno(-result)) : 0;
 }

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # parallel: no
 #
-# What ships: static, small, hardened, and the same bytes wherever and whenever it is built.
+# What ships: static, small, hardened, the same bytes wherever and whenever it is built, and it tells of
+# what. For the last two a copy of the tree is built in another folder, at another time zone and umask.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 shims=(build/containerd-shim-mote-v2 build/containerd-shim-skeleton-v2)
@@ -49,22 +50,51 @@ hardened() {
 	done
 }
 
-# Builds a copy of the tree in another folder, at another time zone and umask.
+revision_of() { "$1/build/containerd-shim-mote-v2" -v | sed -n 's/^ *Revision: //p'; }
+
+# make_copy make's words...
+make_copy() (
+	cd "$folder" && umask 077 && env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL -u SHIM_REVISION TZ=Asia/Tokyo \
+		LC_ALL=C nice make "$@" >make.log 2>&1 || tail -n 5 make.log
+)
+
 reproducible() {
-	local folder file
-	folder=$(mktemp -d)/somewhere/else
+	local file
 	mkdir -p "$folder/build"
 	cp -r .deps Makefile api proto seccomp shim test ttrpc "$folder"
 	cp -r build/sources "$folder/build"
-	if (cd "$folder" && umask 077 && env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL TZ=Asia/Tokyo LC_ALL=C \
-		nice make -s >make.log 2>&1); then
-		for file in "${products[@]}"; do
-			cmp "$file" "$folder/$file" 2>&1
-		done
-	else
-		tail -n 5 "$folder/make.log"
-	fi
-	rm -rf "${folder%/somewhere/else}"
+	make_copy -s "SHIM_REVISION=$(revision_of .)"
+	for file in "${products[@]}"; do
+		cmp "$file" "$folder/$file" 2>&1
+	done
+}
+
+# revision_is TEXT make's words...
+revision_is() {
+	local text=$1 compiled
+	shift
+	make_copy "$@"
+	compiled=$(sed -n 's/^  CC *//p' "$folder/make.log")
+	[ "$compiled" = build/musl/obj/shim/version.o ] || echo "$text: compiled ${compiled:-nothing}"
+	[ "$(revision_of "$folder")" = "$text" ] || echo "expected $text, got $(revision_of "$folder")"
+}
+
+git_copy() {
+	GIT_CONFIG_GLOBAL=/dev/null git -C "$folder" -c user.name=nobody -c user.email=nobody@localhost "$@"
+}
+
+# Of the commit, whatever its tags are; of none where there is no work tree, or no git.
+revision() {
+	unset "${!GIT_@}"
+	revision_is given SHIM_REVISION=given
+	revision_is unknown
+	type -P git >/dev/null || return
+	git_copy init -q
+	git_copy commit -q --allow-empty -m empty
+	git_copy tag -a -m tag v9
+	revision_is "$(git_copy rev-parse --short=12 HEAD)"
+	git_copy add Makefile
+	revision_is "$(git_copy rev-parse --short=12 HEAD)-dirty"
 }
 
 for file in "${products[@]}"; do
@@ -76,5 +106,9 @@ done
 check static "$(static)"
 check size "$(size)"
 check hardened "$(hardened)"
+scratch=$(mktemp -d)
+folder=$scratch/somewhere/else
 check reproducible "$(reproducible)"
+check revision "$(revision)"
+rm -rf "$scratch"
 exit $status

@@ -12,7 +12,7 @@ status=0
 # Objects of libshim.a that run in short-lived processes only, or once in a resident's life.
 short_lived=(address bootstrap 'bootstrap.*' cgroup command config_json
 	console delete dump endpoint failure fifo flags info launch log logger main mount
-	'mount_*' program runc_options.pb-c 'runtime*' sha256 start unmount uri 'worker*')
+	'mount_*' program runc_options.pb-c 'runtime*' sha256 start unmount uri version 'worker*')
 
 # check NAME COMPLAINTS
 check() {

@@ -12,17 +12,8 @@
 # do without would be missing for the runtimes of others. The libraries of others have one user each.
 set -u
 cd "$(dirname "$0")/.." || exit 1
-status=0
-
-# report NAME COMPLAINTS
-report() {
-	if [ -z "$2" ]; then
-		echo "ok includes.$1"
-	else
-		echo "not ok includes.$1: $(echo "$2" | tr '\n' ';')"
-		status=1
-	fi
-}
+# shellcheck source=test/report.sh
+. test/report.sh
 
 # FILE:LINE:NAME for each include of the files in $@: quoted ones as "NAME, others as <NAME
 includes_of() {

@@ -4,17 +4,8 @@
 # What make is asked for and makes no sense is told in one line, before anything is got or built.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
-status=0
-
-# check NAME COMPLAINTS
-check() {
-	if [ -z "$2" ]; then
-		echo "ok asked.$1"
-	else
-		echo "not ok asked.$1: $(echo "$2" | tr '\n' ';')"
-		status=1
-	fi
-}
+# shellcheck source=test/report.sh
+. test/report.sh
 
 # refused TEXT make's words...: with a set variable before them, if the first has a '='. Nothing is run,
 # and nothing is got, should it be missed.
@@ -68,7 +59,7 @@ tests() {
 	done
 }
 
-check numbers "$(numbers)"
-check parts "$(parts)"
-check tests "$(tests)"
+report numbers "$(numbers)"
+report parts "$(parts)"
+report tests "$(tests)"
 exit $status

@@ -6,20 +6,11 @@
 # what. For the last two a copy of the tree is built in another folder, at another time zone and umask.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
+# shellcheck source=test/report.sh
+. test/report.sh
 shims=(build/containerd-shim-mote-v2 build/containerd-shim-skeleton-v2)
 products=("${shims[@]}" build/libttrpc.a build/libshim.a)
 limit=$((384 * 1024))
-status=0
-
-# check NAME COMPLAINTS
-check() {
-	if [ -z "$2" ]; then
-		echo "ok binaries.$1"
-	else
-		echo "not ok binaries.$1: $(echo "$2" | tr '\n' ' ')"
-		status=1
-	fi
-}
 
 static() {
 	local file
@@ -103,12 +94,12 @@ for file in "${products[@]}"; do
 		exit 1
 	fi
 done
-check static "$(static)"
-check size "$(size)"
-check hardened "$(hardened)"
+report static "$(static)"
+report size "$(size)"
+report hardened "$(hardened)"
 scratch=$(mktemp -d)
 folder=$scratch/somewhere/else
-check reproducible "$(reproducible)"
-check revision "$(revision)"
+report reproducible "$(reproducible)"
+report revision "$(revision)"
 rm -rf "$scratch"
 exit $status

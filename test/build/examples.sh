@@ -8,12 +8,13 @@
 set -u
 
 top=$(cd "$(dirname "$0")/../.." && pwd)
+# shellcheck source=test/report.sh
+. "$top/test/report.sh"
 readme=$top/ttrpc/README.md
 scratch=$(mktemp -d)
 PREFIX=$scratch/installed
 use=$scratch/use
 export PREFIX
-status=0
 
 finish() {
 	rm -rf "$scratch"
@@ -21,16 +22,6 @@ finish() {
 }
 trap finish EXIT
 trap 'status=1; exit' INT TERM
-
-# report NAME COMPLAINTS
-report() {
-	if [ -z "$2" ]; then
-		echo "ok examples.$1"
-	else
-		echo "not ok examples.$1: $(echo "$2" | head -n 5 | tr '\n' ';')"
-		status=1
-	fi
-}
 
 # commands NAME: the lines of the README's example, run in $2; what they complain about
 commands() {

@@ -7,20 +7,12 @@
 set -u
 
 top=$(cd "$(dirname "$0")/../.." && pwd)
+# shellcheck source=test/report.sh
+. "$top/test/report.sh"
 page=$top/ttrpc/FROM-GO.md
 names=$top/test/build/from_go.names
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
-status=0
-
-report() {
-	if [ -z "$2" ]; then
-		echo "ok from_go.$1"
-	else
-		echo "not ok from_go.$1: $(echo "$2" | head -n 5 | tr '\n' ';')"
-		status=1
-	fi
-}
 
 # Rows of the tables that have Go's names: "version name", also where a row has two of each.
 given() {

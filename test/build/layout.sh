@@ -5,24 +5,15 @@
 # comes out are the mappings that its head describes.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
+# shellcheck source=test/report.sh
+. test/report.sh
 script=shim/resident.ld
 shims=(build/containerd-shim-mote-v2 build/containerd-shim-skeleton-v2)
-status=0
 
 # Objects of libshim.a that run in short-lived processes only, or once in a resident's life.
 short_lived=(address bootstrap 'bootstrap.*' cgroup command config_json
 	console delete dump endpoint failure fifo flags info launch log logger main mount
 	'mount_*' program runc_options.pb-c 'runtime*' sha256 start unmount uri version 'worker*')
-
-# check NAME COMPLAINTS
-check() {
-	if [ -z "$2" ]; then
-		echo "ok layout.$1"
-	else
-		echo "not ok layout.$1: $(echo "$2" | tr '\n' ' ')"
-		status=1
-	fi
-}
 
 # The patterns for the members of an archive, as in "*libshim.a:task.*(.text .text.*)"; those of what is
 # run all the time come first.
@@ -149,9 +140,9 @@ for file in "${shims[@]}"; do
 		exit 1
 	fi
 done
-check decided "$(decided)"
-check current "$(current)"
-check places "$(places)"
-check reached "$(reached)"
-check apart "$(apart)"
+report decided "$(decided)"
+report current "$(current)"
+report places "$(places)"
+report reached "$(reached)"
+report apart "$(apart)"
 exit $status

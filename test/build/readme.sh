@@ -5,21 +5,13 @@
 # those of the sources. The examples are built in a copy of the tree, build/test/readme, with the
 # README's own commands; then the runtime runs containers, by the harness of the integration tests.
 . "$(dirname "$0")/../integration/lib.sh"
+# shellcheck source=test/report.sh
+. "$TOP/test/report.sh"
 
 README=$TOP/README.md
 COPY=$TOP/build/test/readme
 FOLDERS='api|build|proto|seccomp|shim|test|ttrpc'
 EXAMPLE_LINES=100
-
-# report NAME COMPLAINTS
-report() {
-	if [ -z "$2" ]; then
-		echo "ok readme.$1"
-	else
-		echo "not ok readme.$1: $(echo "$2" | tr '\n' ';')"
-		status=1
-	fi
-}
 
 # ---- reading the README -------------------------------------------------------------------------
 
@@ -192,7 +184,6 @@ mine() {
 scenario --mote mine
 
 if [ -z "${MOTE_STAGE:-}" ]; then
-	status=0
 	report copy "$(copy_tree)"
 	report runtime "$(runtime)"
 	report ttrpc "$(ttrpc)"
@@ -202,4 +193,4 @@ if [ -z "${MOTE_STAGE:-}" ]; then
 	report verbs "$(verbs)"
 	report methods "$(methods)"
 fi
-run_scenarios "$@" && exit "${status:-0}"
+run_scenarios "$@" && exit "$status"

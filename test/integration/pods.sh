@@ -10,7 +10,8 @@
 PODS_VARIANTS=(runc.stock crun.stock runc.own crun.own)
 SCENARIO_LIMIT=90
 CRICTL=$TOP/build/daemons/cri/usr/bin/crictl
-IMAGE=local.test/pod:1
+. "${BASH_SOURCE[0]%/*}/images.sh"
+IMAGE_CONFIG='"Cmd": ["/bin/sleep", "10000"], "Env": ["PATH=/bin"]'
 if [ -n "${MOTE_WORK:-}" ]; then
 	export CRI_CONFIG_FILE=$SCRATCH/crictl.yaml
 	# The plugin's own; not to be chosen.
@@ -18,13 +19,6 @@ if [ -n "${MOTE_WORK:-}" ]; then
 	BUNDLES=$STATE/io.containerd.runtime.v2.task/$NAMESPACE
 fi
 
-daemon_version() (
-	# shellcheck disable=SC1090
-	. "$MOTE_DAEMONS"
-	version=$(containerd --version | cut -d' ' -f3)
-	version=${version#v}
-	echo "${version%%[~+-]*}"
-)
 daemon_knows_pods() (
 	# shellcheck disable=SC1090
 	. "$MOTE_DAEMONS"
@@ -44,30 +38,12 @@ fi
 scenario_label() { echo "cri-${DAEMON_VERSION:-}.$2.$1"; }
 in_pods() { scenario --mote "$1" "${PODS_VARIANTS[@]}"; }
 
-# daemon_is_at_least VERSION
-daemon_is_at_least() {
-	[ "$(printf '%s\n' "$1" "$DAEMON_VERSION" | sort -V | head -n 1)" = "$1" ]
-}
-
 # ---- containerd with the plugin ----------------------------------------------------------------
 
 daemon_config() {
 	local variant
+	daemon_config_head
 	cat <<-END
-		version = 2
-		root = "$MOTE_WORK/root"
-		state = "$STATE"
-		disabled_plugins = [
-		  "io.containerd.internal.v1.opt",
-		  "io.containerd.internal.v1.tracing",
-		  "io.containerd.snapshotter.v1.aufs",
-		  "io.containerd.snapshotter.v1.btrfs",
-		  "io.containerd.snapshotter.v1.devmapper",
-		  "io.containerd.snapshotter.v1.zfs",
-		  "io.containerd.tracing.processor.v1.otlp",
-		]
-		[grpc]
-		  address = "$SOCKET"
 		[plugins."io.containerd.grpc.v1.cri"]
 		  sandbox_image = "$IMAGE"
 		  disable_apparmor = true
@@ -107,29 +83,6 @@ handler() {
 # Two seconds are its own limit of a call, which a busy machine's disk may take for one fsync(2).
 crictl() { "$CRICTL" --timeout 30s "$@"; }
 
-# image_import: the archive that `docker save` writes: a list, a configuration, a layer
-image_import() {
-	local layer
-	tar -C "$ROOTFS" -cf layer.tar .
-	layer=$(sha256sum layer.tar | cut -d' ' -f1)
-	cat >config.json <<-END
-		{"architecture": "$(image_architecture)", "os": "linux",
-		 "config": {"Cmd": ["/bin/sleep", "10000"], "Env": ["PATH=/bin"]},
-		 "rootfs": {"type": "layers", "diff_ids": ["sha256:$layer"]}}
-	END
-	printf '[{"Config": "config.json", "RepoTags": ["%s"], "Layers": ["layer.tar"]}]' "$IMAGE" \
-		>manifest.json
-	tar -cf image.tar manifest.json config.json layer.tar
-	ctr image import --local image.tar 2>/dev/null || ctr image import image.tar
-}
-
-image_architecture() {
-	case $(uname -m) in
-	x86_64) echo amd64 ;;
-	aarch64) echo arm64 ;;
-	*) uname -m ;;
-	esac
-}
 image_known() { [ -n "$(crictl images -q "$IMAGE")" ]; }
 
 # ---- pods and containers -----------------------------------------------------------------------
@@ -137,7 +90,7 @@ image_known() { [ -n "$(crictl images -q "$IMAGE")" ]; }
 # pod_up NAME VARIANT [PID_MODE]: a pod runs; sets POD. Modes: 0 shared, 1 per container, 2 the host's.
 pod_up() {
 	printf '%s-endpoint: "unix://'"$SOCKET"'"\n' runtime image >"$CRI_CONFIG_FILE"
-	image_known || image_import >/dev/null
+	image_known || image_import overlayfs >/dev/null
 	must_become 20 "the plugin knows the image" image_known
 	mkdir -p logs
 	PID_MODE=${3:-1}

@@ -79,25 +79,35 @@ ctr() { command ctr --address "$SOCKET" --namespace "$NAMESPACE" "$@"; }
 # ctr 2.2 and later write one on a machine with cgroup v1.
 without_warnings() { sed /level=warning.*DEPRECATION/d "$@"; }
 
-daemon_config() {
+# daemon_version: 2.1.4; scripts that need it keep it in DAEMON_VERSION
+daemon_version() (
+	# shellcheck disable=SC1090
+	. "$MOTE_DAEMONS"
+	version=$(containerd --version | cut -d' ' -f3)
+	version=${version#v}
+	echo "${version%%[~+-]*}"
+)
+# daemon_is_at_least VERSION
+daemon_is_at_least() {
+	[ "$(printf '%s\n' "$1" "$DAEMON_VERSION" | sort -V | head -n 1)" = "$1" ]
+}
+
+# daemon_config_head [PLUGIN]: how each begins; disabled are the plugin and what no script needs
+daemon_config_head() {
 	cat <<-END
 		version = 2
 		root = "$MOTE_WORK/root"
 		state = "$STATE"
 		disabled_plugins = [
-		  "io.containerd.grpc.v1.cri",
-		  "io.containerd.internal.v1.opt",
-		  "io.containerd.internal.v1.tracing",
-		  "io.containerd.snapshotter.v1.aufs",
-		  "io.containerd.snapshotter.v1.btrfs",
-		  "io.containerd.snapshotter.v1.devmapper",
-		  "io.containerd.snapshotter.v1.zfs",
-		  "io.containerd.tracing.processor.v1.otlp",
+		  $(printf '"io.containerd.%s", ' "$@" internal.v1.{opt,tracing} \
+			snapshotter.v1.{aufs,btrfs,devmapper,zfs} tracing.processor.v1.otlp)
 		]
 		[grpc]
 		  address = "$SOCKET"
 	END
 }
+# A script may have another.
+daemon_config() { daemon_config_head grpc.v1.cri; }
 
 daemon_start() {
 	daemon_config >"$MOTE_WORK/config.toml"

@@ -11,7 +11,8 @@
  *   - comes before the report of the container's delete.
  * So exits that are not held go first, then the message.
  *
- * It has no timer, allocates nothing, and ends when the server does.
+ * It allocates nothing, ends when the server does, and wakes up by itself once only: a moment after it
+ * has answered something itself (direct.c), to give the pages back.
  */
 #include <errno.h>
 #include <poll.h>

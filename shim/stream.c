@@ -17,13 +17,7 @@
 #define RETRY (100u * 1000000)  /* nanoseconds, for what tells nobody when it can go on */
 #define MOMENT (500u * 1000000) /* nanoseconds, for a client to read what is its own */
 #define LOOK 1000000u           /* nanoseconds, to see whether it has */
-
-#define SMALL 4096u        /* bytes: less than this is a small piece */
-#define MANY 16            /* small pieces in a row, */
-#define GAP 50000u         /* none of them more nanoseconds after the other */
-#define GATHER 100000u     /* nanoseconds that the source is left alone then */
-#define FULL (60u << 10)   /* bytes: nearly all that a pipe holds */
-#define PTMX makedev(5, 2) /* what every master of a terminal was opened as */
+#define PTMX makedev(5, 2)      /* what every master of a terminal was opened as */
 
 /* A pipe takes a write of this size whole or not at all. */
 #define BUFFER_SIZE 4096
@@ -202,28 +196,18 @@ static void await_reader(struct stream *stream)
 	stream->ended(stream, stream->userdata);
 }
 
-/*
- * To fetch each of many small pieces by itself costs more than it costs to write them: it wakes us, and
- * then the reader. So the source is left alone for a moment, and what has gathered goes in one piece:
- * until there is nothing, or so much that the writer may have had to wait for us.
- */
-static void gather(struct stream *stream)
+/* Many small pieces: the timer fetches them, and the source does not wake us for each. */
+static void gather(struct stream *stream, bool dry)
 {
-	uint64_t now = ttrpc_now();
-	bool before = stream->gathering;
-
-	if (before)
-		stream->small = stream->moved == 0 || stream->moved >= FULL ? 0 : MANY;
-	else if (stream->moved < SMALL && now - stream->moved_at < GAP)
-		stream->small++;
-	else
-		stream->small = 0;
-	stream->moved_at = now;
-	stream->gathering = stream->small >= MANY && !stream->hung_up;
-	if (stream->gathering != before)
-		ttrpc_watch_set(&stream->source, stream->gathering ? EPOLLET : EPOLLIN | EPOLLET);
-	if (stream->gathering)
-		pump_after(stream, GATHER);
+	bool before = stream->pieces.gather;
+	pieces_moved(&stream->pieces, stream->moved, dry && !stream->hung_up, ttrpc_now());
+	if (stream->pieces.gather && stream->loop->coarse)
+		pieces_init(&stream->pieces, 0); /* a millisecond is too long */
+	bool now = stream->pieces.gather;
+	if (now != before)
+		ttrpc_watch_set(&stream->source, now ? EPOLLET : EPOLLIN | EPOLLET);
+	if (now)
+		pump_after(stream, PIECES_TIME);
 }
 
 static void pump(struct stream *stream)
@@ -236,9 +220,8 @@ static void pump(struct stream *stream)
 		buffer_free(stream);
 	if (outcome == MOVED)
 		pump_after(stream, 0);
-	if ((outcome == EITHER || outcome == SOURCE) && stream->source.loop &&
-	    !stream->from_terminal)
-		gather(stream);
+	if (outcome != END)
+		gather(stream, outcome == EITHER || outcome == SOURCE);
 	if (outcome == LATER)
 		pump_after(stream, RETRY);
 	if (outcome != END)
@@ -269,7 +252,7 @@ static void sink_ready(struct ttrpc_watch *watch, uint32_t events)
 {
 	struct stream *stream = container_of(watch, struct stream, sink);
 	(void)events;
-	if (!stream->gathering) /* else the timer does it */
+	if (!stream->pieces.gather) /* else the timer does it */
 		pump(stream);
 }
 
@@ -305,6 +288,8 @@ int stream_start(struct stream *stream, struct ttrpc_loop *loop, int source, int
 	stream->to_terminal = is_terminal(sink);
 	/* terminals have been spliceable in some kernels and not in others */
 	stream->copy = !stream->sink.loop || stream->from_terminal || stream->to_terminal;
+	int room = stream->to_terminal ? 0 : fcntl(source, F_GETPIPE_SZ);
+	pieces_init(&stream->pieces, room > 0 ? (size_t)room : 0);
 	stream->loop = loop;
 	stream->keeper = keeper;
 	stream->ended = ended;

@@ -29,8 +29,8 @@
  * Until then it is read, wanted or not: a sink that breaks is replaced by nothing.
  *
  * Both descriptors are watched edge-triggered and always: after each event bytes are moved until one
- * side has no more, so a hung-up source cannot spin, and a stream makes no call to epoll_ctl but when
- * many small pieces come in a row: those are not fetched one by one, but ten thousand times a second.
+ * side has no more, so a hung-up source cannot spin, and a stream calls epoll_ctl only
+ * when small pieces gather (pieces.h).
  *
  * What takes no splice (files opened with O_APPEND, terminals) is read and written. There is a buffer
  * while bytes move, and while what was read waits for a sink that is full; an idle stream has none.
@@ -38,6 +38,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "shim/pieces.h"
 #include "ttrpc/loop.h"
 
 struct stream_buffer;
@@ -50,10 +51,8 @@ struct stream {
 	bool from_terminal, to_terminal; /* the source, the sink is the master of one */
 	bool hung_up;                    /* the source's end may have been reached */
 	bool finishing;                  /* what is left in the terminal is the last */
-	bool gathering;                  /* many small pieces: the timer fetches them */
-	int small;                       /* of them in a row */
-	size_t moved;                    /* bytes, when it was last looked */
-	uint64_t moved_at;
+	struct pieces pieces;            /* of what comes from the source */
+	size_t moved;                    /* bytes, when it was last tried */
 	struct ttrpc_loop *loop;
 	uint64_t closed_at;           /* when source and sink were closed; 0: they are open */
 	struct stream_buffer *buffer; /* NULL: nothing waits */

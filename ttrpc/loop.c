@@ -24,7 +24,7 @@
 #define LOOP_BATCH 32 /* events of one turn: lives on the stack */
 
 #define NANOSECONDS_PER_MILLISECOND 1000000u
-#define FINE 5000000u /* nanoseconds */
+#define FINE 5000000u /* nanoseconds: a wait of less is not rounded up to milliseconds */
 
 uint64_t ttrpc_now(void)
 {
@@ -81,26 +81,34 @@ int ttrpc_loop_timeout(const struct ttrpc_loop *loop)
 	return loop->timers ? loop_milliseconds(loop_left(loop)) : -1;
 }
 
-/*
- * A wait of less than some milliseconds is made to the nanosecond, where the kernel can (5.11, and no
- * filter forbids it).
- */
+/* Waits to the nanosecond. False: the kernel (before 5.11), its headers or a filter do not let us. */
+static bool loop_wait_fine(const struct ttrpc_loop *loop, struct epoll_event *batch, uint64_t left,
+			   int *ret_n)
+{
+#ifdef SYS_epoll_pwait2
+	struct {
+		int64_t seconds, nanoseconds;
+	} timeout = {.nanoseconds = (int64_t)left};
+
+	*ret_n = (int)syscall(SYS_epoll_pwait2, loop->epoll_fd, batch, LOOP_BATCH, &timeout, NULL,
+			      0);
+	return *ret_n >= 0 || (errno != ENOSYS && errno != EPERM);
+#else
+	(void)loop, (void)batch, (void)left, (void)ret_n;
+	return false;
+#endif
+}
+
 static int loop_wait(struct ttrpc_loop *loop, struct epoll_event *batch, int timeout_ms)
 {
 	uint64_t left = loop_left(loop);
-	int timer_ms = loop_milliseconds(left);
+	int timer_ms = loop_milliseconds(left), n;
 
 	if (left == UINT64_MAX || (timeout_ms >= 0 && timeout_ms < timer_ms))
 		return epoll_pwait(loop->epoll_fd, batch, LOOP_BATCH, timeout_ms, NULL);
 	if (left > 0 && left < FINE && !loop->coarse) {
-		struct {
-			int64_t seconds, nanoseconds;
-		} timeout = {.nanoseconds = (int64_t)left};
-		long n = syscall(SYS_epoll_pwait2, loop->epoll_fd, batch, LOOP_BATCH, &timeout,
-				 NULL, 0);
-
-		if (n >= 0 || (errno != ENOSYS && errno != EPERM))
-			return (int)n;
+		if (loop_wait_fine(loop, batch, left, &n))
+			return n;
 		loop->coarse = true;
 	}
 	return epoll_pwait(loop->epoll_fd, batch, LOOP_BATCH, timer_ms, NULL);

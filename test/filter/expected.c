@@ -15,7 +15,6 @@ static bool fcntl_allowed(const uint64_t *arguments)
 {
 	switch (arguments[1]) {
 	case 3:    /* F_GETFL */
-	case 1031: /* F_SETPIPE_SZ */
 	case 1032: /* F_GETPIPE_SZ */
 	case 1033: /* F_ADD_SEALS */
 	case 1034: /* F_GET_SEALS */

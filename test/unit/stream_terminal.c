@@ -227,6 +227,26 @@ TEST(input_waits_for_the_process)
 	end(&fixture);
 }
 
+/* Small ones, one upon the other: once the terminal is full they wait, and none is forgotten. */
+TEST(pieces_of_input_wait_for_the_process)
+{
+	static char bytes[MUCH];
+	struct fixture fixture;
+	size_t n = 0;
+	begin(&fixture, false);
+	while (n < sizeof(bytes)) {
+		bytes[n] = n % 64 == 63 ? '\n' : (char)('a' + n % 26);
+		if (write(fixture.pipe[1], bytes + n, 1) < 0)
+			break;
+		n++;
+		fixture.stream.pieces.at = ttrpc_now() + UINT64_C(3600000000000);
+		ASSERT_EQ(ttrpc_loop_dispatch(&fixture.loop, 0), 0);
+	}
+	ASSERT(n < sizeof(bytes)); /* both are full */
+	expect(&fixture, fixture.slave, bytes, n);
+	end(&fixture);
+}
+
 TEST(input_waits_until_it_is_opened)
 {
 	struct fixture fixture;

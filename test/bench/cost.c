@@ -29,7 +29,7 @@ unsigned long cost_field(unsigned long pid, const char *file, const char *key)
 	return value;
 }
 
-static bool read_program(unsigned long pid, char *path)
+bool cost_program(unsigned long pid, char path[static PATH_MAX])
 {
 	char name[64];
 	ssize_t length;
@@ -52,11 +52,11 @@ int cost_find(struct peer_task *task, struct cost *ret_cost)
 	if (peer_call_id(task, "Connect", &reply) < 0)
 		return -1;
 	if (!wire_get_number(reply.payload, reply.size, 1, &pid) ||
-	    !read_program((unsigned long)pid, program))
+	    !cost_program((unsigned long)pid, program))
 		return peer_fail(task, "Connect names process %lu", (unsigned long)pid);
 	cost.pids[0] = (unsigned long)pid;
 	cost.pids[1] = cost_field(cost.pids[0], "status", "PPid:");
-	if (read_program(cost.pids[1], parent) && strcmp(program, parent) == 0)
+	if (cost_program(cost.pids[1], parent) && strcmp(program, parent) == 0)
 		cost.n = 2;
 	*ret_cost = cost;
 	return 0;

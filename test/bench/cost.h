@@ -14,6 +14,9 @@ struct cost {
 /* Asks the shim of a connected task; 0, or -1 with the reason in task->error. */
 int cost_find(struct peer_task *task, struct cost *ret_cost);
 
+/* The canonical path of what a process runs, with " (deleted)" behind it if that file has gone. */
+bool cost_program(unsigned long pid, char path[static PATH_MAX]);
+
 double cost_cpu(const struct cost *cost);              /* seconds of all threads that are alive */
 unsigned long cost_anonymous(const struct cost *cost); /* kB */
 unsigned long cost_descriptors(const struct cost *cost);

@@ -13,7 +13,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -23,14 +22,14 @@
 
 #define LOOK_MS 5
 
+/* Also if the program was built anew since the process began. */
 static bool runs(unsigned long pid, const struct peer *peer)
 {
-	struct stat process, program;
-	char path[64];
+	size_t length = strlen(peer->program);
+	char program[PATH_MAX];
 
-	snprintf(path, sizeof(path), "/proc/%lu/exe", pid);
-	return stat(path, &process) == 0 && stat(peer->path, &program) == 0 &&
-	       process.st_dev == program.st_dev && process.st_ino == program.st_ino;
+	return cost_program(pid, program) && strncmp(program, peer->program, length) == 0 &&
+	       (program[length] == '\0' || strcmp(program + length, " (deleted)") == 0);
 }
 
 static bool belongs(const struct options *options, const struct peer *peer, unsigned long pid)

@@ -99,6 +99,8 @@ static int add_shim(struct options *options, char *argument)
 	while ((word = strsep(&path, ",")))
 		if (!add_word(peer, word))
 			return options_error("%s: what is %s?", peer->label, word);
+	if (!realpath(peer->path, peer->program))
+		return options_error("%s: %s", peer->path, strerror(errno));
 	return 0;
 }
 

@@ -82,8 +82,10 @@ program silent <<'END'
 exec sleep 1000
 END
 
+# Meanwhile the program of the one that works is built anew.
 program fails <<'END'
 #!/bin/bash
+cp "${0%/*}/works" "$0.new" && mv "$0.new" "${0%/*}/works"
 sleep 1000 </dev/null >/dev/null 2>&1 &
 echo because
 exit 1

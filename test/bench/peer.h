@@ -31,6 +31,7 @@ enum peer_role {
 struct peer {
 	const char *label;
 	const char *path;
+	char program[PATH_MAX]; /* canonical, as a process that runs it shows it */
 	enum peer_role role;
 	bool bootstrap; /* speaks the newer form: BootstrapParams on stdin, task API v3 */
 	bool out;       /* it failed, and has nothing any more that runs or is to be shown */

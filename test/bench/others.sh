@@ -98,6 +98,22 @@ head -c 200000 /dev/zero >log
 printf /nowhere/socket
 END
 
+# Answers the first request with half a header. Then one sleeps, and the other closes the connection.
+program stops <<'END'
+#!/bin/bash
+seconds=0
+[ "${0##*/}" = closes ] || seconds=1000
+perl -MIO::Socket::UNIX -e '
+	my $listener = IO::Socket::UNIX->new(Local => "socket", Listen => 1) or exit;
+	exit if fork;
+	my $connection = $listener->accept;
+	sysread $connection, my $request, 4096;
+	syswrite $connection, "\0" x 5;
+	sleep '$seconds </dev/null >/dev/null 2>&1
+printf %s "$PWD/socket"
+END
+cp "$folder/stops" "$folder/closes"
+
 check others_go_on fleet "works=$folder/works,newest" "hangs=$folder/hangs,release" \
 	"silent=$folder/silent,rust" "fails=$folder/fails,rust" "talks=$folder/talks,rust"
 check ready [ "$(tail -n 1 "$folder/out")" = ready ]
@@ -107,6 +123,10 @@ check verb_hangs left_out silent "start verb did not answer within 3 s"
 check verb_fails left_out fails "start verb: wait status 0x100: because"
 check log_is_read left_out talks "/nowhere/socket: No such file or directory"
 check nothing_stays nothing_stays
+
+check frames_stop fleet "stops=$folder/stops,newest" "closes=$folder/closes,release"
+check answer_stops left_out stops "Connect did not answer within 3 s"
+check answer_is_cut_off left_out closes "Connect: Protocol error"
 
 fleet "fails=$folder/fails"
 check ours_must_not_fail [ $? = 1 ]

@@ -248,7 +248,12 @@ static int receive_all(int fd, void *bytes, size_t size)
 
 	if (received < 0)
 		return last_error();
-	return (size_t)received == size ? 0 : -EPIPE;
+	if ((size_t)received == size)
+		return 0;
+	if (received == 0)
+		return -EPIPE;
+	/* Was it the end, or the time limit? */
+	return recv(fd, bytes, 1, MSG_DONTWAIT) == 0 ? -EPROTO : -ETIMEDOUT;
 }
 
 int wire_receive(int fd, uint32_t *ret_stream, uint8_t *ret_type, unsigned char *body,
@@ -267,7 +272,7 @@ int wire_receive(int fd, uint32_t *ret_stream, uint8_t *ret_type, unsigned char 
 		return -EMSGSIZE;
 	error = receive_all(fd, body, be32toh(length));
 	if (error < 0)
-		return error;
+		return error == -EPIPE ? -EPROTO : error;
 	*ret_stream = be32toh(stream);
 	*ret_type = header[8];
 	*ret_size = be32toh(length);

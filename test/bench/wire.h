@@ -43,15 +43,18 @@ struct wire {
 #define WIRE_NULL ((struct wire){.fd = -1, .stream = 1})
 
 /*
- * address: a path, or "unix://" and a path; seconds: for each answer. All return 0 or a negative errno;
- * after -ETIMEDOUT the connection is of no further use.
+ * address: a path, or "unix://" and a path; seconds: for the header of each answer, and again for its
+ * body. All return 0 or a negative errno; after -ETIMEDOUT the connection is of no further use.
  */
 int wire_connect(struct wire *wire, const char *address, unsigned int seconds);
 int wire_call(struct wire *wire, const char *service, const char *method,
 	      const struct wire_message *request, struct wire_reply *ret_reply);
 void wire_deinit(struct wire *wire);
 
-/* Reads one frame whole; 0 bytes read is -EPIPE. The body must fit in WIRE_MESSAGE_MAX. */
+/*
+ * Reads one frame whole. At the end of the connection it returns -EPIPE, at one in mid-frame -EPROTO.
+ * The body must fit in WIRE_MESSAGE_MAX.
+ */
 int wire_receive(int fd, uint32_t *ret_stream, uint8_t *ret_type, unsigned char *body,
 		 size_t *ret_size);
 int wire_send(int fd, uint32_t stream, uint8_t type, const void *body, size_t size);

@@ -91,9 +91,13 @@ echo because
 exit 1
 END
 
-# More than a FIFO holds; the daemon would read it.
+# Half the header of an event, then more than a FIFO holds; the daemon would read it.
 program talks <<'END'
 #!/bin/bash
+perl -MIO::Socket::UNIX -e '
+	my $connection = IO::Socket::UNIX->new($ENV{TTRPC_ADDRESS}) or exit;
+	syswrite $connection, "\0" x 5;
+	fork or sleep 1000' </dev/null >/dev/null 2>&1
 head -c 200000 /dev/zero >log
 printf /nowhere/socket
 END

@@ -4,7 +4,8 @@
  * Forward, and reads the log. Without it a shim would spend the run on reconnecting, each in its own
  * way, or stop when the FIFO of its log is full.
  *
- * One detached thread, one epoll, blocking reads of whole frames: the shims are trusted here.
+ * One detached thread, one epoll, blocking reads of whole frames. A shim that stops in the middle of one
+ * keeps the others waiting, but not for long: its connection is closed.
  */
 #include "test/bench/sink.h"
 
@@ -21,6 +22,7 @@
 #include "test/bench/wire.h"
 
 #define TYPE_RESPONSE 2
+#define STOP_SECONDS 1
 
 struct sink {
 	int epoll_fd, listener;
@@ -43,7 +45,10 @@ static void welcome(void)
 {
 	int fd = accept4(sink.listener, NULL, NULL, SOCK_CLOEXEC);
 
-	if (fd >= 0 && watch(fd, CONNECTION) < 0)
+	if (fd < 0)
+		return;
+	wire_limit(fd, STOP_SECONDS);
+	if (watch(fd, CONNECTION) < 0)
 		close(fd);
 }
 

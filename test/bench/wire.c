@@ -179,16 +179,12 @@ static int last_error(void)
 	return errno == EAGAIN ? -ETIMEDOUT : -errno;
 }
 
-static int open_socket(unsigned int seconds)
+void wire_limit(int fd, unsigned int seconds)
 {
 	struct timeval limit = {.tv_sec = seconds};
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-	if (fd < 0)
-		return -errno;
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
 	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
-	return fd;
 }
 
 int wire_connect(struct wire *wire, const char *address, unsigned int seconds)
@@ -200,9 +196,10 @@ int wire_connect(struct wire *wire, const char *address, unsigned int seconds)
 	if (strlen(path) >= sizeof(name.sun_path))
 		return -ENAMETOOLONG;
 	strcpy(name.sun_path, path);
-	fd = open_socket(seconds);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
-		return fd;
+		return -errno;
+	wire_limit(fd, seconds);
 	if (connect(fd, (const struct sockaddr *)&name, sizeof(name)) < 0) {
 		int error = last_error();
 

@@ -51,6 +51,9 @@ int wire_call(struct wire *wire, const char *service, const char *method,
 	      const struct wire_message *request, struct wire_reply *ret_reply);
 void wire_deinit(struct wire *wire);
 
+/* How long each read and write of a socket may take; -ETIMEDOUT then. */
+void wire_limit(int fd, unsigned int seconds);
+
 /*
  * Reads one frame whole. At the end of the connection it returns -EPIPE, at one in mid-frame -EPROTO.
  * The body must fit in WIRE_MESSAGE_MAX.

@@ -8,9 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
+#include "test/bench/deadline.h"
 #include "test/bench/sample.h"
 
 #define ERROR_SIZE 1024
@@ -44,13 +44,14 @@ static int run(const struct bare *bare, const char *const *words, double *ret_ti
 	for (int i = 0; i < 3; i++)
 		posix_spawn_file_actions_adddup2(&actions, bare->bundle.fds[BUNDLE_STDIN + i], i);
 	begin = sample_clock();
-	error = posix_spawn(&pid, argv[0], &actions, NULL, (char *const *)(uintptr_t)argv, environ);
-	if (error == 0 && waitpid(pid, &status, 0) < 0)
-		error = errno;
+	error = -posix_spawn(&pid, argv[0], &actions, NULL, (char *const *)(uintptr_t)argv,
+			     environ);
+	if (error == 0)
+		error = deadline_wait(pid, deadline_in(bare->host->seconds_max), &status);
 	*ret_time = sample_clock() - begin;
 	posix_spawn_file_actions_destroy(&actions);
-	if (error)
-		return fail(bare, words[0], strerror(error));
+	if (error < 0)
+		return fail(bare, words[0], deadline_text(error));
 	return status == 0 ? 0 : fail(bare, words[0], "it failed");
 }
 
@@ -58,16 +59,17 @@ static int run(const struct bare *bare, const char *const *words, double *ret_ti
 static int wait_for_end(const struct bare *bare)
 {
 	FILE *file = fopen(bare->pid_file, "re");
-	int pid = 0, status = 0;
+	int pid = 0, status = 0, error;
 
 	if (!file)
 		return fail(bare, "pid file", strerror(errno));
 	if (fscanf(file, "%d", &pid) != 1)
 		pid = -1;
 	fclose(file);
-	if (pid <= 0 || waitpid(pid, &status, 0) < 0 || status != 0)
-		return fail(bare, "wait", "the container's process is not there, or failed");
-	return 0;
+	error = deadline_wait(pid, deadline_in(bare->host->seconds_max), &status);
+	if (error < 0)
+		return fail(bare, "the container's process", deadline_text(error));
+	return status == 0 ? 0 : fail(bare, "the container's process", "it failed");
 }
 
 static int lead(const struct bare *bare, double *ret_times)

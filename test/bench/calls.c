@@ -17,9 +17,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
+#include "test/bench/deadline.h"
 #include "test/bench/leave.h"
 #include "test/bench/options.h"
 #include "test/bench/peer.h"
@@ -181,9 +181,12 @@ static int exec_alone(struct bench *bench)
 	words[2] = root;
 	sample_pause(options->gap);
 	begin = sample_clock();
-	error = posix_spawn(&pid, words[0], NULL, NULL, (char *const *)(uintptr_t)words, environ);
-	if (error || waitpid(pid, &status, 0) < 0 || status != 0)
-		return options_error("%s exec failed", words[0]);
+	error = -posix_spawn(&pid, words[0], NULL, NULL, (char *const *)(uintptr_t)words, environ);
+	if (error == 0)
+		error = deadline_wait(pid, deadline_in(options->host.seconds_max), &status);
+	if (error < 0 || status != 0)
+		return options_error("%s exec: %s", words[0],
+				     error < 0 ? deadline_text(error) : "it failed");
 	return sample_add(&bench->runtime_alone, sample_clock() - begin);
 }
 

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -44,4 +45,9 @@ int deadline_wait(pid_t pid, double deadline, int *ret_status)
 		return error;
 	}
 	return waitpid(pid, ret_status, 0) < 0 ? -errno : 0;
+}
+
+const char *deadline_text(int error)
+{
+	return error == -ETIMEDOUT ? "it did not end in time" : strerror(-error);
 }

@@ -13,4 +13,6 @@ int deadline_poll(int fd, double deadline);
 
 /* Waits for a child to end. One that does not in time is killed, and not waited for: -ETIMEDOUT. */
 int deadline_wait(pid_t pid, double deadline, int *ret_status);
+
+const char *deadline_text(int error); /* of deadline_wait(), for people */
 #endif

@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 
 #include "test/bench/leave.h"
 #include "test/bench/options.h"
@@ -139,6 +140,17 @@ static int run(struct options *options)
 	return result;
 }
 
+/* A container takes seven descriptors: its FIFOs, the log once more, and a connection each way. */
+static void raise_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 int main(int argc, char **argv)
 {
 	struct options options;
@@ -148,6 +160,7 @@ int main(int argc, char **argv)
 		return 2;
 	options.spec.args = "[\"/bin/sleep\", \"1000000\"]";
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
+	raise_limit();
 	result = sink_start(options.host.ttrpc);
 	if (result < 0)
 		options_error("%s: %s", options.host.ttrpc, strerror(-result));

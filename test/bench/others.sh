@@ -31,10 +31,11 @@ program() {
 	chmod +x "$folder/$1"
 }
 
-# fleet SHIM...: one container of each, taken down as soon as all are up
+# fleet SHIM...: one container of each, taken down as soon as all are up. More descriptors are needed than
+# it has to begin with.
 fleet() {
 	rm -f "$folder/run/c.sock.ttrpc"
-	timeout -k 1 60 build/gcc/test/bench/fleet -n 1 -l 3 -N "${folder##*/}" \
+	prlimit --nofile=20: timeout -k 1 60 build/gcc/test/bench/fleet -n 1 -l 3 -N "${folder##*/}" \
 		-t test/bench/config.json.in -r "$folder/runtime" -f "$folder/rootfs" \
 		-d "$folder/run" "$@" </dev/null >"$folder/out" 2>"$folder/errors"
 }

@@ -110,8 +110,7 @@ int leave_out(struct options *options, const char *reason, struct peer_task *tas
 		result = options_error("%s failed: %s", peer->label, reason);
 	} else {
 		options_progress("%s", "");
-		printf("%s left out of this part: %.*s\n", peer->label, (int)strcspn(reason, "\n"),
-		       reason);
+		printf("%s left out: %.*s\n", peer->label, (int)strcspn(reason, "\n"), reason);
 		fflush(stdout);
 	}
 	peer->out = true;

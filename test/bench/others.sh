@@ -52,7 +52,7 @@ check() {
 	fi
 }
 
-left_out() { grep -qxF "$1 left out of this part: $2" "$folder/out"; }
+left_out() { grep -qxF "$1 left out: $2" "$folder/out"; }
 complains() { grep -qxF "$1" "$folder/errors"; }
 
 # Other processes than this one, sockets, mounts and bundles.

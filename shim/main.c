@@ -88,8 +88,9 @@ void main_task(const struct shim_config *config, struct runtime_task *task)
 static int version_main(const struct shim_config *config, const char *program)
 {
 	char text[512];
-	int length = snprintf(text, sizeof(text), "%.100s:\n  Version:  %s\n  Revision: %s\n\n",
-			      program, SHIM_VERSION, shim_revision);
+	int length = snprintf(text, sizeof(text),
+			      "%.100s:\n  Version:  %s\n  Revision: %s\n  Runtime:  %.100s\n\n",
+			      program, SHIM_VERSION, shim_revision, config->runtime->name);
 	int result = main_answer(text, (size_t)length);
 	return result < 0 ? main_fail(config, "cannot print: %s", failure_errno(-result)) : 0;
 }
@@ -149,6 +150,9 @@ int shim_main(const struct runtime *runtime, int argc, char **argv)
 		return 2;
 	}
 	config.runtime = runtime;
+	if (!runtime->create || !runtime->start || !runtime->kill || !runtime->remove)
+		return main_fail(&config, "%s: create, start, kill or remove is missing",
+				 runtime->name);
 	if (config.version)
 		return version_main(&config, program);
 	if (config.info)

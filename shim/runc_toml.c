@@ -207,9 +207,11 @@ static int parse_table(struct parser *parser)
 
 	while (length > 0 && strchr(" \t", parser->at[length - 1]))
 		length--;
-	return length > 2 && parser->at[length - 1] == ']'
-		       ? 0
-		       : refuse(parser, "a table's name does not end");
+	if (length <= 2 || parser->at[length - 1] != ']')
+		return refuse(parser, "a table's name does not end");
+	shim_log(parser->task, SHIM_LOG_WARNING,
+		 "%s: line %d: tables, and all behind, are not read", parser->name, parser->line);
+	return 0;
 }
 
 int runc_options_parse_toml(const struct runtime_task *task, const char *name, const char *text,

@@ -106,6 +106,10 @@ test-daemons: all $(TEST_TOOLS)
 		test/integration/$(table)-$(or $(DAEMON),*).sh)), \
 		test/integration/daemon-base.sh test/integration/cri-base.sh) | test/integration/summary
 ifdef DAEMON
+DAEMONS := $(filter-out base,$(patsubst test/integration/daemon-%.sh,%,$(wildcard test/integration/daemon-*.sh)))
+ifeq ($(filter $(DAEMON),$(DAEMONS))$(wildcard build/daemons/$(DAEMON)/env.sh),)
+$(error DAEMON=$(DAEMON): there is no such containerd, but $(DAEMONS))
+endif
 export MOTE_DAEMON := $(DAEMON)
 endif
 # ---- end of integration ----

@@ -59,7 +59,13 @@ tests() {
 	done
 }
 
+daemons() {
+	refused 'DAEMON=typo: there is no such containerd, but newest sid trixie' test-daemons DAEMON=typo
+	refused 'DAEMON=base: there is no such containerd, but newest sid trixie' DAEMON=base test
+}
+
 report numbers "$(numbers)"
 report parts "$(parts)"
 report tests "$(tests)"
+report daemons "$(daemons)"
 exit $status

@@ -409,13 +409,14 @@ static void expect_warning(FILE *log, int line, const char *key)
 		test_fail(__FILE__, __LINE__, "%s is not in %s", message, text);
 }
 
-/* A line each, the first eight of them. */
+/* A line each, the first eight of them; and one for what is in tables. */
 TEST(toml_unknown_keys)
 {
 	static const char *const keys[] = {"c", "d", "e", "f", "g"};
 	const struct runtime runtime = {.name = "io.containerd.mote.v2"};
 	const struct shim_config config = {.runtime = &runtime, .namespace_ = "ns"};
 	options_message *options;
+	char text[1024];
 	int ends[2];
 	FILE *log;
 
@@ -436,6 +437,10 @@ TEST(toml_unknown_keys)
 	expect_warning(log, 5, KEY_64);
 	for (int i = 0; i < 5; i++)
 		expect_warning(log, 6 + i, keys[i]);
+	ASSERT(fgets(text, sizeof(text), log));
+	ASSERT(strstr(
+		text,
+		" level=warning msg=\"file: line 13: tables, and all behind, are not read\" "));
 	ASSERT_EQ(fgetc(log), EOF);
 	fclose(log);
 	leave_folder();

@@ -374,7 +374,7 @@ TEST(pieces_for_a_file)
 	struct fixture fixture;
 	char path[] = "/tmp/mote-stream-XXXXXX", text[64] = {0};
 	int file = mkostemp(path, O_CLOEXEC | O_APPEND);
-	ssize_t n = 0, end;
+	ssize_t n = 0;
 	ASSERT(file >= 0);
 	unlink(path);
 	fixture_init(&fixture);
@@ -392,7 +392,7 @@ TEST(pieces_for_a_file)
 		ASSERT_EQ(ttrpc_loop_dispatch(&fixture.loop, 0), 0);
 	}
 	ASSERT_EQ(write(fixture.source[1], "end", 3), 3);
-	while ((end = pread(file, text, sizeof(text), n)) == 0)
+	while (pread(file, text, sizeof(text), n) == 0)
 		ASSERT_EQ(ttrpc_loop_dispatch(&fixture.loop, -1), 0);
 	ASSERT_STR(text, "end");
 	close(file);

@@ -22,18 +22,20 @@
 #define PIECES_MANY 16
 #define PIECES_TIME 100000u /* nanoseconds */
 
+/* Small, since every stream has one. */
 struct pieces {
-	bool gather;  /* the pipe is to be left alone for PIECES_TIME */
-	int row;      /* small pieces, one upon the other; below 0: it is not the time to count */
-	size_t bytes; /* in the row */
-	size_t full;  /* bytes: it may have been full */
-	uint64_t at;  /* when the last piece came, by ttrpc_now() */
+	uint32_t
+		at; /* when the last piece came, in microseconds; of half an hour ago: or just now */
+	uint16_t bytes; /* in the row */
+	uint16_t full;  /* KiB: it may have been full */
+	int16_t row;    /* small pieces, one upon the other; below 0: it is not the time to count */
+	bool gather;    /* the pipe is to be left alone for PIECES_TIME */
 };
 
 /* room: how much the pipe holds, in bytes; 0: its pieces never gather. */
 void pieces_init(struct pieces *pieces, size_t room);
 
-/* So many bytes were moved just now; dry: the pipe is empty since. */
+/* So many bytes were moved just now; dry: the pipe is empty since. now: nanoseconds, of ttrpc_now(). */
 void pieces_moved(struct pieces *pieces, size_t bytes, bool dry, uint64_t now);
 
 #endif

@@ -12,12 +12,13 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-#define SPLICE_SIZE (1u << 20)  /* more than a pipe holds unless somebody enlarged it */
-#define ROUNDS 16               /* then other streams and calls have their turn */
-#define RETRY (100u * 1000000)  /* nanoseconds, for what tells nobody when it can go on */
-#define MOMENT (500u * 1000000) /* nanoseconds, for a client to read what is its own */
-#define LOOK 1000000u           /* nanoseconds, to see whether it has */
-#define PTMX makedev(5, 2)      /* what every master of a terminal was opened as */
+#define SPLICE_SIZE (1u << 20) /* more than a pipe holds unless somebody enlarged it */
+#define ROUNDS 16              /* then other streams and calls have their turn */
+#define RETRY (100u * 1000000) /* nanoseconds, for what tells nobody when it can go on */
+#define MOMENT 500u            /* milliseconds, for a client to read what is its own */
+#define LOOK 1u                /* the same, to see whether it has */
+#define MILLISECOND 1000000u   /* nanoseconds */
+#define PTMX makedev(5, 2)     /* what every master of a terminal was opened as */
 
 /* A pipe takes a write of this size whole or not at all. */
 #define BUFFER_SIZE 4096
@@ -51,7 +52,7 @@ void stream_init(struct stream *stream)
 
 bool stream_open(const struct stream *stream)
 {
-	return stream->source.fd >= 0 || stream->closed_at != 0;
+	return stream->source.fd >= 0 || stream->closed;
 }
 
 static void end_close(struct ttrpc_watch *watch)
@@ -96,7 +97,7 @@ static void ends_close(struct stream *stream)
 void stream_stop(struct stream *stream)
 {
 	ends_close(stream);
-	stream->closed_at = 0;
+	stream->closed = false;
 	stream_close_keeper(stream);
 }
 
@@ -105,12 +106,12 @@ void stream_stop(struct stream *stream)
  * kernel tells when that changes, and another call for nothing is saved. Only the end is told once: if
  * that may have been, it is looked for.
  */
-static enum outcome step_splice(struct stream *stream)
+static enum outcome step_splice(struct stream *stream, size_t *moved)
 {
 	ssize_t n = splice(stream->source.fd, NULL, stream->sink.fd, NULL, SPLICE_SIZE,
 			   SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
 	if (n > 0) {
-		stream->moved += (size_t)n;
+		*moved += (size_t)n;
 		return n == SPLICE_SIZE || stream->hung_up || !stream->source.loop ? MOVED : EITHER;
 	}
 	if (n < 0 && errno == EINVAL)
@@ -139,14 +140,14 @@ static enum outcome buffer_fill(struct stream *stream, struct stream_buffer *buf
  * A sink that cannot take the bytes (full disk, a logger that has crashed) loses them: the container
  * is not to be stopped by it.
  */
-static enum outcome buffer_drain(struct stream *stream, struct stream_buffer *buffer)
+static enum outcome buffer_drain(struct stream *stream, struct stream_buffer *buffer, size_t *moved)
 {
 	while (buffer->begin < buffer->end) {
 		ssize_t n = write(stream->sink.fd, buffer->bytes + buffer->begin,
 				  buffer->end - buffer->begin);
 		if (n > 0) {
 			buffer->begin += (size_t)n;
-			stream->moved += (size_t)n;
+			*moved += (size_t)n;
 		} else if (n < 0 && errno == EAGAIN)
 			return SINK;
 		else if (n < 0 && errno == EIO && stream->to_terminal)
@@ -159,7 +160,7 @@ static enum outcome buffer_drain(struct stream *stream, struct stream_buffer *bu
 	return MOVED;
 }
 
-static enum outcome step_copy(struct stream *stream)
+static enum outcome step_copy(struct stream *stream, size_t *moved)
 {
 	if (!stream->buffer)
 		stream->buffer = buffer_new();
@@ -168,7 +169,7 @@ static enum outcome step_copy(struct stream *stream)
 	enum outcome outcome = MOVED;
 	if (stream->buffer->begin == stream->buffer->end)
 		outcome = buffer_fill(stream, stream->buffer);
-	return outcome == MOVED ? buffer_drain(stream, stream->buffer) : outcome;
+	return outcome == MOVED ? buffer_drain(stream, stream->buffer, moved) : outcome;
 }
 
 static void pump_after(struct stream *stream, uint64_t time)
@@ -187,20 +188,20 @@ static bool is_unread(const struct stream *stream)
 /* The kernel does not tell when a FIFO becomes empty: one looks, less often as time goes by. */
 static void await_reader(struct stream *stream)
 {
-	uint64_t waited = ttrpc_now() - stream->closed_at;
+	uint32_t waited = (uint32_t)(ttrpc_now() / MILLISECOND) - stream->closed_ms;
 	if (waited < MOMENT && is_unread(stream)) {
-		pump_after(stream, LOOK + waited / 2);
+		pump_after(stream, (LOOK + waited / 2) * (uint64_t)MILLISECOND);
 		return;
 	}
-	stream->closed_at = 0;
+	stream->closed = false;
 	stream->ended(stream, stream->userdata);
 }
 
 /* Many small pieces: the timer fetches them, and the source does not wake us for each. */
-static void gather(struct stream *stream, bool dry)
+static void gather(struct stream *stream, size_t moved, bool dry)
 {
 	bool before = stream->pieces.gather;
-	pieces_moved(&stream->pieces, stream->moved, dry && !stream->hung_up, ttrpc_now());
+	pieces_moved(&stream->pieces, moved, dry && !stream->hung_up, ttrpc_now());
 	if (stream->pieces.gather && stream->loop->coarse)
 		pieces_init(&stream->pieces, 0); /* a millisecond is too long */
 	bool now = stream->pieces.gather;
@@ -213,28 +214,29 @@ static void gather(struct stream *stream, bool dry)
 static void pump(struct stream *stream)
 {
 	enum outcome outcome = stream->finishing && stream->to_terminal ? END : MOVED;
-	stream->moved = 0;
+	size_t moved = 0;
 	for (int round = 0; round < ROUNDS && outcome == MOVED; round++)
-		outcome = stream->copy ? step_copy(stream) : step_splice(stream);
+		outcome = stream->copy ? step_copy(stream, &moved) : step_splice(stream, &moved);
 	if (stream->buffer && stream->buffer->begin == stream->buffer->end)
 		buffer_free(stream);
 	if (outcome == MOVED)
 		pump_after(stream, 0);
 	if (outcome != END)
-		gather(stream, outcome == EITHER || outcome == SOURCE);
+		gather(stream, moved, outcome == EITHER || outcome == SOURCE);
 	if (outcome == LATER)
 		pump_after(stream, RETRY);
 	if (outcome != END)
 		return;
 	ends_close(stream);
-	stream->closed_at = ttrpc_now();
+	stream->closed = true;
+	stream->closed_ms = (uint32_t)(ttrpc_now() / MILLISECOND);
 	await_reader(stream);
 }
 
 static void stream_again(struct ttrpc_timer *timer)
 {
 	struct stream *stream = container_of(timer, struct stream, again);
-	if (stream->closed_at != 0)
+	if (stream->closed)
 		await_reader(stream);
 	else
 		pump(stream);

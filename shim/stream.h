@@ -36,7 +36,7 @@
  * while bytes move, and while what was read waits for a sink that is full; an idle stream has none.
  */
 #include <stdbool.h>
-#include <stddef.h>
+#include <stdint.h>
 
 #include "shim/pieces.h"
 #include "ttrpc/loop.h"
@@ -47,14 +47,15 @@ struct stream {
 	struct ttrpc_watch source, sink;
 	struct ttrpc_timer again; /* there is more, but others have their turn first */
 	int keeper;
-	bool copy;                       /* one of them takes no splice: read and write */
-	bool from_terminal, to_terminal; /* the source, the sink is the master of one */
-	bool hung_up;                    /* the source's end may have been reached */
-	bool finishing;                  /* what is left in the terminal is the last */
-	struct pieces pieces;            /* of what comes from the source */
-	size_t moved;                    /* bytes, when it was last tried */
+	bool copy : 1;          /* one of them takes no splice: read and write */
+	bool from_terminal : 1; /* the source is the master of one */
+	bool to_terminal : 1;   /* the sink */
+	bool hung_up : 1;       /* the source's end may have been reached */
+	bool finishing : 1;     /* what is left in the terminal is the last */
+	bool closed : 1;        /* source and sink are: somebody may still read what went through */
+	struct pieces pieces;   /* of what comes from the source */
+	uint32_t closed_ms;     /* when they were closed, by ttrpc_now() */
 	struct ttrpc_loop *loop;
-	uint64_t closed_at;           /* when source and sink were closed; 0: they are open */
 	struct stream_buffer *buffer; /* NULL: nothing waits */
 	void (*ended)(struct stream *stream, void *userdata);
 	void *userdata;

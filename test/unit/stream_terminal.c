@@ -239,7 +239,7 @@ TEST(pieces_of_input_wait_for_the_process)
 		if (write(fixture.pipe[1], bytes + n, 1) < 0)
 			break;
 		n++;
-		fixture.stream.pieces.at = ttrpc_now() + UINT64_C(3600000000000);
+		fixture.stream.pieces.at = (uint32_t)(ttrpc_now() / 1000) + 1000000000u;
 		ASSERT_EQ(ttrpc_loop_dispatch(&fixture.loop, 0), 0);
 	}
 	ASSERT(n < sizeof(bytes)); /* both are full */

@@ -150,9 +150,6 @@ int shim_main(const struct runtime *runtime, int argc, char **argv)
 		return 2;
 	}
 	config.runtime = runtime;
-	if (!runtime->create || !runtime->start || !runtime->kill || !runtime->remove)
-		return main_fail(&config, "%s: create, start, kill or remove is missing",
-				 runtime->name);
 	if (config.version)
 		return version_main(&config, program);
 	if (config.info)

@@ -340,7 +340,9 @@ in_table group
 
 # ---- the daemon's death ------------------------------------------------------------------------
 
+# restart EVENTS: when those that were are told, so that none of them comes late
 restart() {
+	events_are restarted "$1"
 	daemon_stop KILL
 	daemon_start
 	events_start
@@ -354,7 +356,7 @@ restart_created() {
 	status_of back restarted /bin/busybox sleep 1000
 	same "exit code of ctr" 1 "$STATUS"
 	same "status" CREATED "$(task_status restarted)"
-	restart
+	restart "create"
 	same "status afterwards" CREATED "$(task_status restarted)"
 	: >"$SCRATCH/may_start"
 	on_socket restarted Start >/dev/null
@@ -369,7 +371,7 @@ restart_running() {
 	local pid
 	back restarted /bin/busybox sh -c "while [ ! -e /tmp/go ]; do sleep 0.05; done; exit 33"
 	pid=$(task_pid restarted)
-	restart
+	restart "create start"
 	same "status" RUNNING "$(task_status restarted)"
 	same "pid" "$pid" "$(task_pid restarted)"
 	same "an exec in it" "hi" "$(exec_says hi restarted 'echo hi')"
@@ -387,7 +389,7 @@ restart_paused() {
 	choose "$1"
 	back restarted /bin/busybox sleep 1000
 	ctr task pause restarted
-	restart
+	restart "create start paused"
 	same "status" PAUSED "$(task_status restarted)"
 	ctr task resume restarted
 	same "status" RUNNING "$(task_status restarted)"

@@ -129,7 +129,9 @@ TEST(versions)
 	char expected[256];
 
 	snprintf(expected, sizeof(expected),
-		 "the-shim:\n  Version:  " SHIM_VERSION "\n  Revision: %s\n\n", shim_revision);
+		 "the-shim:\n  Version:  " SHIM_VERSION "\n  Revision: %s\n  Runtime:  " NAME
+		 "\n\n",
+		 shim_revision);
 	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
 		struct program program = {.runtime = &runtime};
 		program_run(&program, lines[i]);

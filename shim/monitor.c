@@ -376,12 +376,11 @@ static int verb_read(struct monitor *monitor)
 }
 
 /* What was used to answer at once, and is not while the monitor sleeps. */
-static int forget(struct monitor *monitor)
+static void forget(struct monitor *monitor)
 {
 	monitor->touched = false;
 	pages_forget_stack();
 	pages_forget();
-	return 0;
 }
 
 /* One turn. Reports come before signals: a worker's report is there before its zombie. */
@@ -407,7 +406,7 @@ static int turn(struct monitor *monitor)
 	if (n < 0)
 		return errno == EINTR ? 0 : -errno;
 	if (n == 0 && !busy)
-		return forget(monitor);
+		forget(monitor);
 	if (full)
 		return fds[0].revents & (POLLHUP | POLLERR) ? -ECHILD : 0;
 

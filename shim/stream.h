@@ -29,8 +29,8 @@
  * Until then it is read, wanted or not: a sink that breaks is replaced by nothing.
  *
  * Both descriptors are watched edge-triggered and always: after each event bytes are moved until one
- * side has no more, so a hung-up source cannot spin, and a stream calls epoll_ctl only
- * when small pieces gather (pieces.h).
+ * side has no more, so a hung-up source cannot spin, and epoll_ctl is called only when small
+ * pieces gather (pieces.h).
  *
  * What takes no splice (files opened with O_APPEND, terminals) is read and written. There is a buffer
  * while bytes move, and while what was read waits for a sink that is full; an idle stream has none.

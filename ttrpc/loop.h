@@ -9,8 +9,9 @@
  * timer, its own included, and may free what embeds them after removing them: an event of the same
  * turn that belongs to a removed watch is not delivered.
  *
- * No descriptor but the epoll one is used: timers are the timeout of epoll_wait, so a loop whose
- * watches are silent and whose timers are unset sleeps for ever.
+ * No descriptor but the epoll one is used: timers are the timeout of epoll_pwait, or, if that is short,
+ * of epoll_pwait2 (Linux 5.11; a seccomp filter that does not know it has to answer ENOSYS or EPERM). So
+ * a loop whose watches are silent and whose timers are unset sleeps for ever.
  *
  * Times are nanoseconds of CLOCK_MONOTONIC. Functions that return int return 0 or a negative errno.
  */

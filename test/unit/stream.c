@@ -81,19 +81,25 @@ TEST(end_of_source_closes_the_sink_behind_the_last_byte)
 	fixture_deinit(&fixture);
 }
 
+/* The last bytes and the end come at once. */
+static void expect_end(struct fixture *fixture)
+{
+	char text[8];
+	ASSERT_EQ(write(fixture->source[1], "end", 3), 3);
+	close(fixture->source[1]);
+	fixture->source[1] = -1;
+	turns(fixture);
+	ASSERT(fixture->ended);
+	ASSERT_EQ(read(fixture->sink[0], text, sizeof(text)), 3);
+}
+
 /* The kernel tells of the last byte and of the end at once, and only once. */
 TEST(end_that_comes_with_the_last_byte)
 {
 	struct fixture fixture;
-	char text[8];
 	fixture_init(&fixture);
 	turns(&fixture);
-	ASSERT_EQ(write(fixture.source[1], "end", 3), 3);
-	close(fixture.source[1]);
-	fixture.source[1] = -1;
-	turns(&fixture);
-	ASSERT(fixture.ended);
-	ASSERT_EQ(read(fixture.sink[0], text, sizeof(text)), 3);
+	expect_end(&fixture);
 	fixture_deinit(&fixture);
 }
 
@@ -197,15 +203,21 @@ TEST(small_pieces_are_not_lost)
 	fixture_deinit(&fixture);
 }
 
-/* Small pieces, until they are left to gather; a slow machine has as much time as it likes. */
+/* A small piece upon the last one; a slow machine has as much time as it likes. */
+static void put_piece(struct fixture *fixture)
+{
+	fixture->stream.pieces.at = (uint32_t)(ttrpc_now() / 1000) + 1000000000u;
+	ASSERT_EQ(write(fixture->source[1], "s", 1), 1);
+	ASSERT_EQ(ttrpc_loop_dispatch(&fixture->loop, 0), 0);
+}
+
+/* Small pieces, until they are left to gather. */
 static void gather(struct fixture *fixture)
 {
 	char byte;
 
 	while (!fixture->stream.pieces.gather) {
-		fixture->stream.pieces.at = (uint32_t)(ttrpc_now() / 1000) + 1000000000u;
-		ASSERT_EQ(write(fixture->source[1], "s", 1), 1);
-		ASSERT_EQ(ttrpc_loop_dispatch(&fixture->loop, 0), 0);
+		put_piece(fixture);
 		ASSERT_EQ(read(fixture->sink[0], &byte, 1), 1);
 	}
 }
@@ -240,16 +252,10 @@ TEST(small_pieces_in_a_row_gather)
 TEST(end_does_not_wait_for_what_gathers)
 {
 	struct fixture fixture;
-	char text[8] = {0};
 
 	fixture_init(&fixture);
 	gather(&fixture);
-	ASSERT_EQ(write(fixture.source[1], "end", 3), 3);
-	close(fixture.source[1]);
-	fixture.source[1] = -1;
-	turns(&fixture);
-	ASSERT(fixture.ended);
-	ASSERT_EQ(read(fixture.sink[0], text, sizeof(text)), 3);
+	expect_end(&fixture);
 	ASSERT_EQ(ttrpc_loop_timeout(&fixture.loop), -1);
 	fixture_deinit(&fixture);
 }
@@ -386,10 +392,8 @@ TEST(pieces_for_a_file)
 			       &fixture),
 		  0);
 	while (!fixture.stream.pieces.gather) {
-		fixture.stream.pieces.at = (uint32_t)(ttrpc_now() / 1000) + 1000000000u;
-		ASSERT_EQ(write(fixture.source[1], "s", 1), 1);
+		put_piece(&fixture);
 		n++;
-		ASSERT_EQ(ttrpc_loop_dispatch(&fixture.loop, 0), 0);
 	}
 	ASSERT_EQ(write(fixture.source[1], "end", 3), 3);
 	while (pread(file, text, sizeof(text), n) == 0)
